@@ -1,0 +1,51 @@
+"""Domain objects: types only, valid from the constructor on."""
+
+from template_designer.model.case import Case, ImageVolume, InputFile, PlanWarning, Roi, RoiSet
+from template_designer.model.needles import OUTER_DIAMETER_MM, NeedleRule
+from template_designer.model.plan import (
+    GoalResult,
+    Hole,
+    HoleState,
+    Needle,
+    Plan,
+    Reach,
+    Seed,
+    Surface,
+    SurfaceRole,
+    Template,
+    Violation,
+)
+from template_designer.model.settings import (
+    AvoidRule,
+    CaseSettings,
+    EntrySettings,
+    GoalSettings,
+    HoleChoice,
+)
+
+__all__ = [
+    "OUTER_DIAMETER_MM",
+    "AvoidRule",
+    "Case",
+    "CaseSettings",
+    "EntrySettings",
+    "GoalResult",
+    "GoalSettings",
+    "Hole",
+    "HoleChoice",
+    "HoleState",
+    "ImageVolume",
+    "InputFile",
+    "Needle",
+    "NeedleRule",
+    "Plan",
+    "PlanWarning",
+    "Reach",
+    "Roi",
+    "RoiSet",
+    "Seed",
+    "Surface",
+    "SurfaceRole",
+    "Template",
+    "Violation",
+]

@@ -1,0 +1,183 @@
+"""A finished plan: templates, holes, needles, seeds, dose and metrics. Types only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dose import DoseField
+from template_designer.errors import GeometryError
+from template_designer.model.case import InputFile, PlanWarning
+from template_designer.model.needles import NeedleRule
+from template_designer.model.settings import CaseSettings
+
+Point = tuple[float, float, float]
+
+
+class HoleState(StrEnum):
+    """What may go through a hole: a planned needle, any needle, or none."""
+
+    PLANNED = "planned"
+    OPEN = "open"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """One position of the lattice, template frame (mm)."""
+
+    label: str
+    x_mm: float
+    y_mm: float
+    state: HoleState
+    reason: str | None = None  # what blocks it, with the distance; None unless blocked
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """One seed; its axis is its needle's axis."""
+
+    center_lps_mm: Point
+    from_tip_mm: float  # needle tip to seed centre
+    skin_mm: float  # capsule surface to the nearest skin, never too large
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Needle:
+    """One straight needle through a hole, patient frame (LPS, mm)."""
+
+    label: str  # as printed on the plate, e.g. "C4"
+    gauge: int
+    length_mm: float
+    entry_lps_mm: Point  # where the needle axis meets the plate's patient face
+    tip_lps_mm: Point
+    depth_mm: float  # operator face of the plate to tip: what the surgeon sets
+    skin_depth_mm: float  # skin to tip along the needle
+    bone_mm: float  # length of bone crossed between skin and tip
+    clearance_mm: Mapping[str, float]  # needle surface to each structure of a rule, never too large
+    seeds: tuple[Seed, ...]  # from the tip backwards
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.skin_depth_mm < self.depth_mm:  # "not <" also catches NaN
+            raise GeometryError(
+                f"needle {self.label!r}: skin depth {self.skin_depth_mm:g} mm does not lie between "
+                f"0 and the plate depth {self.depth_mm:g} mm. Check the entry plane."
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Template:
+    """One printed plate with its lattice and its needles."""
+
+    name: str  # "T1"
+    size_mm: Point  # x, y, thickness
+    pitch_mm: float
+    bore_mm: float  # diameter of every bore
+    gap_mm: float  # how far the plate was lifted off the entry point to clear the body
+    lps_from_template: NDArray[np.float64]  # (4, 4) rigid
+    holes: tuple[Hole, ...]  # row by row: A1, B1, ...
+    needles: tuple[Needle, ...]
+
+    def __post_init__(self) -> None:
+        rotation = np.asarray(self.lps_from_template)[:3, :3]
+        if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-9) or not (
+            np.linalg.det(rotation) > 0.0
+        ):
+            raise GeometryError(
+                f"template {self.name!r}: lps_from_template is not a rotation without mirror; "
+                "a mirrored plate harms a patient"
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Surface:
+    """A closed triangle mesh, patient frame (LPS, mm), for pictures."""
+
+    vertices_lps_mm: NDArray[np.float64]  # (n, 3)
+    faces: NDArray[np.int64]  # (m, 3)
+
+
+class SurfaceRole(StrEnum):
+    """What a surface shows: decides its colour in every picture."""
+
+    TARGET = "target"
+    AVOID = "avoid"
+    SKIN = "skin"
+    BONE = "bone"
+
+
+@dataclass(frozen=True, slots=True)
+class GoalResult:
+    """One goal beside what the plan reached."""
+
+    structure: str
+    metric: str
+    limit: float
+    unit: str  # "Gy" or "%"
+    is_minimum: bool
+    value: float
+    met: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How much of the target no permitted seed can reach, and what hides it."""
+
+    reachable_pct: float
+    hidden_pct_by_cause: Mapping[str, float]  # percent of the target volume, largest first
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """The whole plan: the single source of every export."""
+
+    settings: CaseSettings
+    software_version: str
+    inputs: tuple[InputFile, ...]
+    source_model: str
+    air_kerma_strength_u: float
+    templates: tuple[Template, ...]
+    metrics: Mapping[str, Mapping[str, float]]
+    goals: tuple[GoalResult, ...]
+    reach: Reach
+    warnings: tuple[PlanWarning, ...]
+    dose: DoseField
+    rules: tuple[NeedleRule, ...] = ()  # the case's avoid rules, one per structure
+    surfaces: Mapping[str, tuple[SurfaceRole, Surface]] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The case's id, engraved on the plate."""
+        return self.settings.id
+
+    @property
+    def prescription_gy(self) -> float:
+        """Prescribed dose to full decay, Gy."""
+        return self.settings.prescription.dose_gy
+
+    @property
+    def needles(self) -> tuple[Needle, ...]:
+        """The needles of all templates."""
+        return tuple(needle for template in self.templates for needle in template.needles)
+
+    @property
+    def seed_count(self) -> int:
+        """Number of seeds in all needles."""
+        return sum(len(needle.seeds) for needle in self.needles)
+
+    @property
+    def goals_met(self) -> bool:
+        """Whether every stated goal is met."""
+        return all(goal.met for goal in self.goals)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One hard rule that a plan breaks: what, where, by how much."""
+
+    rule: str
+    text: str

@@ -1,0 +1,241 @@
+"""The case file as types: one frozen model per TOML table, unknown keys refused.
+
+The schema holds names, units, ranges and defaults (DESIGN.md, section 4); it knows no file and no
+image. ``inputs/case_file.py`` turns its complaints into one line that names the key.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+
+def _real_number(value: object) -> object:
+    """Refuse what pydantic would convert in silence: quoted numbers, booleans."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} is not a number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_real_number)]
+Positive = Annotated[Number, Field(gt=0.0)]
+NotNegative = Annotated[Number, Field(ge=0.0)]
+Percent = Annotated[Number, Field(ge=0.0, le=100.0)]
+Vector = tuple[Number, Number, Number]
+NameList = str | tuple[str, ...]
+
+
+def _names(value: NameList | None) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value or ())
+
+
+class Settings(BaseModel):
+    """Base of every table: frozen, no unknown key, no NaN or infinity."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ImageSettings(Settings):
+    """``[images]``: where the CT and the structures are."""
+
+    ct: str
+    structures: str
+    labels: str | None = None
+
+
+class TargetSettings(Settings):
+    """``[target]``: what the dose must cover."""
+
+    structure: str
+    margin_mm: Annotated[Number, Field(ge=0.0, le=30.0)] = 0.0
+
+
+class AvoidRule(Settings):
+    """``[[avoid]]``: how far every needle surface must stay from some structures."""
+
+    structure: NameList
+    needle_clearance_mm: Annotated[Number, Field(ge=0.0, le=100.0)]
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The structure names or globs of this rule, always as a tuple."""
+        return _names(self.structure)
+
+
+class GoalSettings(Settings):
+    """``[[goal]]``: what the dose should do to one structure, by a metric of the report."""
+
+    structure: str
+    metric: str
+    at_least_gy: NotNegative | None = None
+    at_most_gy: NotNegative | None = None
+    at_least_pct: Percent | None = None
+    at_most_pct: Percent | None = None
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Self:
+        if sum(limit is not None for limit in self.limits) != 1:
+            raise ValueError(
+                "state exactly one of at_least_gy, at_most_gy, at_least_pct, at_most_pct"
+            )
+        return self
+
+    @property
+    def limits(self) -> tuple[float | None, ...]:
+        """The four limits in the order of their fields; exactly one is set."""
+        return (self.at_least_gy, self.at_most_gy, self.at_least_pct, self.at_most_pct)
+
+    @property
+    def is_minimum(self) -> bool:
+        """Whether the metric must reach the limit (else: must not pass it)."""
+        return self.at_least_gy is not None or self.at_least_pct is not None
+
+    @property
+    def unit(self) -> str:
+        """``"Gy"`` or ``"%"``."""
+        return "Gy" if self.at_least_gy is not None or self.at_most_gy is not None else "%"
+
+    @property
+    def limit(self) -> float:
+        """The one limit that is set."""
+        return next(value for value in self.limits if value is not None)
+
+
+class SkinSettings(Settings):
+    """``[skin]``: the body outline and how deep every seed must lie under it."""
+
+    structure: str
+    seed_depth_mm: Annotated[Number, Field(ge=0.0, le=100.0)] = 10.0
+
+
+class EntrySettings(Settings):
+    """``[entry]``: the skin entry plane, patient frame (DICOM LPS, mm)."""
+
+    point_lps: Vector
+    direction_lps: Vector
+    up_lps: Vector
+
+    @model_validator(mode="after")
+    def _vectors_span_a_frame(self) -> Self:
+        for key in ("direction_lps", "up_lps"):
+            if math.hypot(*getattr(self, key)) < 1e-6:
+                raise ValueError(f"{key} has no length")
+        d, u = self.direction_lps, self.up_lps
+        cosine = sum(a * b for a, b in zip(d, u, strict=True)) / math.hypot(*d) / math.hypot(*u)
+        if abs(cosine) > 0.996:  # nearer than 5 degrees: "up" would hang on rounding
+            raise ValueError(
+                "up_lps runs along direction_lps; choose an up_lps across the needles "
+                "(for a patient lying down, [0, 0, 1] is towards the head)"
+            )
+        return self
+
+
+class HoleChoice(StrEnum):
+    """Which holes of the lattice are printed."""
+
+    LATTICE = "lattice"
+    SAFE = "safe"
+    PLAN = "plan"
+
+
+class TemplateSettings(Settings):
+    """``[template]``: the printed plate."""
+
+    size_mm: tuple[Positive, Positive, Positive] = (100.0, 100.0, 20.0)
+    pitch_mm: Annotated[Number, Field(ge=2.5, le=50.0)] = 5.0
+    holes: HoleChoice = HoleChoice.LATTICE
+    edge_mm: Annotated[Number, Field(ge=5.0, le=50.0)] = 5.0  # plate edge to outer hole centres
+
+    @model_validator(mode="after")
+    def _the_lattice_fits(self) -> Self:
+        width, height, thickness = self.size_mm
+        if not (30.0 <= width <= 200.0 and 30.0 <= height <= 200.0):
+            raise ValueError(f"size_mm {width:g} x {height:g} mm is outside 30-200 mm a side")
+        if not 5.0 <= thickness <= 60.0:
+            raise ValueError(f"size_mm has a thickness of {thickness:g} mm, outside 5-60 mm")
+        return self
+
+
+class NeedleSettings(Settings):
+    """``[needle]``: the needle (trocar) and the bore printed for it."""
+
+    gauge: Literal[11, 13, 16, 17, 18] = 18
+    length_mm: Annotated[Number, Field(ge=50.0, le=400.0)] = 200.0
+    bore_allowance_mm: Annotated[Number, Field(ge=0.0, le=1.0)] = 0.20  # on the diameter
+    hub_mm: Annotated[Number, Field(ge=0.0, le=50.0)] = 0.0  # shaft to keep above the plate
+
+
+class SourceSettings(Settings):
+    """``[source]``: the seed model and its strength in exactly one unit."""
+
+    model: str
+    air_kerma_strength_u: Positive | None = None
+    activity_mci: Positive | None = None
+    activity_mbq: Positive | None = None
+    confirm_unusual_strength: bool = False
+
+    @model_validator(mode="after")
+    def _one_strength(self) -> Self:
+        keys = ("air_kerma_strength_u", "activity_mci", "activity_mbq")
+        stated = [key for key in keys if getattr(self, key) is not None]
+        if len(stated) != 1:
+            found = " and ".join(stated) if stated else "none"
+            raise ValueError(f"state exactly one of {', '.join(keys)} (found: {found})")
+        return self
+
+
+class PrescriptionSettings(Settings):
+    """``[prescription]``: the matched peripheral dose, to full decay."""
+
+    dose_gy: Annotated[Number, Field(gt=0.0, le=1000.0)]
+
+
+class BoneSettings(Settings):
+    """``[bone]``: what counts as bone on a needle's way: a structure, else a CT threshold."""
+
+    structure: NameList | None = None
+    threshold_hu: Annotated[Number, Field(ge=50.0, le=2000.0)] = 250.0
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The structure names or globs, as a tuple; empty where none is stated."""
+        return _names(self.structure)
+
+
+class LoadingSettings(Settings):
+    """``[loading]``: how seeds may sit in a needle and what needles and seeds are worth."""
+
+    seed_spacing_mm: tuple[Positive, Positive] = (5.0, 10.0)  # centre to centre, least and most
+    step_mm: Annotated[Number, Field(ge=0.5, le=10.0)] = 2.5  # grid of seed centres along a needle
+    outside_target_mm: Annotated[Number, Field(ge=0.0, le=10.0)] = 0.0  # seed centres, at most
+    max_needles: Annotated[int, Field(ge=1, le=500)] | None = None
+    max_seeds: Annotated[int, Field(ge=1, le=2000)] | None = None
+    random_seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 43
+
+    @model_validator(mode="after")
+    def _spacing_is_a_range(self) -> Self:
+        least, most = self.seed_spacing_mm
+        if not least <= most:
+            raise ValueError(f"seed_spacing_mm: least {least:g} mm is over most {most:g} mm")
+        return self
+
+
+class CaseSettings(Settings):
+    """A whole case file, checked but not yet read: see DESIGN.md, section 5, for an example."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,31}$")]
+    images: ImageSettings
+    target: TargetSettings
+    avoid: tuple[AvoidRule, ...] = ()
+    goal: tuple[GoalSettings, ...] = ()
+    skin: SkinSettings
+    entry: EntrySettings
+    template: TemplateSettings = TemplateSettings()
+    needle: NeedleSettings = NeedleSettings()
+    source: SourceSettings
+    prescription: PrescriptionSettings
+    bone: BoneSettings = BoneSettings()
+    loading: LoadingSettings = LoadingSettings()
