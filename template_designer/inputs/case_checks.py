@@ -1,0 +1,189 @@
+"""What the schema cannot know: metrics, seed strength, structure names, the entry plane."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from dose.errors import DoseInputError, UnknownSourceError
+from dose.sources import load_source
+from dose.units import air_kerma_strength_u, check_usual_strength
+from template_designer.errors import CaseError
+from template_designer.inputs.names import resolve_names, resolve_one
+from template_designer.model import CaseSettings, GoalSettings, RoiSet
+from template_designer.model.metrics import parse as parse_metric
+from template_designer.model.settings import NameList, SourceSettings
+
+LARGEST_GAP_MM = 100.0
+"""An entry point further from the skin contours than this is a slip of sign, unit or frame."""
+
+SMALLEST_INDEX_PCT = 1.5
+"""A limit on CI, EI or HI at or under this was meant as a ratio, not in percent."""
+
+
+def source_strength_u(source: SourceSettings) -> float:
+    """Air-kerma strength (U) of the seeds that ``[source]`` asks for.
+
+    Raises
+    ------
+    CaseError
+        If the model is not on board, or the strength is unusual and not confirmed.
+    """
+    try:
+        nuclide = load_source(source.model).nuclide
+    except UnknownSourceError as error:
+        raise CaseError(f"[source] model: {error}") from error
+    stated = (
+        ("air_kerma_strength_u", source.air_kerma_strength_u, "U"),
+        ("activity_mci", source.activity_mci, "mCi"),
+        ("activity_mbq", source.activity_mbq, "MBq"),
+    )
+    key, value, unit = next(item for item in stated if item[1] is not None)
+    try:
+        strength_u = air_kerma_strength_u(float(value or 0.0), unit, nuclide)
+        return check_usual_strength(strength_u, nuclide, confirmed=source.confirm_unusual_strength)
+    except DoseInputError as error:
+        raise CaseError(f"[source] {key} = {value:g}: {error}") from error
+
+
+def check_values(settings: CaseSettings) -> None:
+    """Check what needs no files: the source and the metric and unit of every goal.
+
+    Raises
+    ------
+    CaseError
+        With the key that is wrong.
+    """
+    source_strength_u(settings.source)
+    for number, goal in enumerate(settings.goal, start=1):
+        _check_goal(goal, f"[[goal]] #{number} metric")
+
+
+def _check_goal(goal: GoalSettings, key: str) -> None:
+    try:
+        metric = parse_metric(goal.metric)
+    except CaseError as error:
+        raise CaseError(f"{key}: {error}") from error
+    if metric.unit != goal.unit:
+        asked = (
+            "at_least_gy or at_most_gy" if metric.unit == "Gy" else ("at_least_pct or at_most_pct")
+        )
+        raise CaseError(
+            f"{key}: {goal.metric!r} is in {metric.unit}, the limit in {goal.unit}; use {asked}"
+        )
+    if metric.is_index and goal.limit <= SMALLEST_INDEX_PCT:
+        raise CaseError(
+            f"{key}: a goal states {goal.metric} in percent; write {100.0 * goal.limit:g} for "
+            f"{goal.limit:g}"
+        )
+
+
+def resolve_structures(settings: CaseSettings, rois: RoiSet) -> CaseSettings:
+    """Replace every structure name and glob by the exact names it means.
+
+    Parameters
+    ----------
+    settings : CaseSettings
+        As read from the case file.
+    rois : RoiSet
+        The structures there are.
+
+    Returns
+    -------
+    CaseSettings
+        A goal for several structures becomes one goal each.
+
+    Raises
+    ------
+    CaseError
+        If a name matches nothing, several where one is needed, or the target or the skin is to be
+        avoided.
+    """
+
+    def one(pattern: str, key: str) -> str:
+        return resolve_one(pattern, rois.names, key, rois.warnings)
+
+    def many(patterns: NameList, key: str) -> tuple[str, ...]:
+        listed = (patterns,) if isinstance(patterns, str) else patterns
+        return resolve_names(listed, rois.names, key, rois.warnings)
+
+    target = one(settings.target.structure, "[target] structure")
+    skin = one(settings.skin.structure, "[skin] structure")
+    avoid = []
+    for number, rule in enumerate(settings.avoid, start=1):
+        key = f"[[avoid]] #{number} structure"
+        names = many(rule.structure, key)
+        for name, what in ((target, "target"), (skin, "skin")):
+            if name in names:
+                raise CaseError(f"{key} takes in the {what} {name!r}; every needle must enter it")
+        avoid.append(rule.model_copy(update={"structure": names}))
+    goals: list[GoalSettings] = []
+    for number, goal in enumerate(settings.goal, start=1):
+        key = f"[[goal]] #{number} structure"
+        names = many(goal.structure, key)
+        if parse_metric(goal.metric).is_index and names != (target,):
+            raise CaseError(
+                f"{key} = {goal.structure!r}: {goal.metric} is known for the target ({target!r})"
+            )
+        goals.extend(goal.model_copy(update={"structure": name}) for name in names)
+    bone = settings.bone
+    if bone.structure is not None:
+        bone = bone.model_copy(update={"structure": many(bone.structure, "[bone] structure")})
+    return settings.model_copy(
+        update={
+            "target": settings.target.model_copy(update={"structure": target}),
+            "skin": settings.skin.model_copy(update={"structure": skin}),
+            "avoid": tuple(avoid),
+            "goal": tuple(goals),
+            "bone": bone,
+        }
+    )
+
+
+def used_names(settings: CaseSettings) -> tuple[str, ...]:
+    """List the structures that resolved settings use, each once."""
+    bone = settings.bone.structure or ()
+    names = [settings.target.structure, settings.skin.structure]
+    names += [name for rule in settings.avoid for name in rule.patterns]
+    names += [goal.structure for goal in settings.goal]
+    names += [bone] if isinstance(bone, str) else bone
+    return tuple(dict.fromkeys(names))
+
+
+def check_entry(settings: CaseSettings, rois: RoiSet) -> None:
+    """Check that the entry plane is at the skin and faces the target.
+
+    Raises
+    ------
+    CaseError
+        If the direction points away from the target, or the point is far from the skin.
+    """
+    entry = settings.entry
+    point = np.array(entry.point_lps)
+    direction = np.array(entry.direction_lps) / math.hypot(*entry.direction_lps)
+    centre = _points(rois, settings.target.structure).mean(axis=0)
+    to_target = centre - point
+    if float(to_target @ direction) <= 0.0:
+        raise CaseError(
+            f"[entry] direction_lps = {_triple(entry.direction_lps)} points away from the target "
+            f"{settings.target.structure!r}, which lies at {_triple(centre)} mm; from point_lps "
+            f"the way to it is {_triple(to_target / np.linalg.norm(to_target), 3)}"
+        )
+    skin = _points(rois, settings.skin.structure)
+    gap = float(np.linalg.norm(skin - point, axis=1).min())
+    if gap > LARGEST_GAP_MM:
+        raise CaseError(
+            f"[entry] point_lps = {_triple(entry.point_lps)} lies {gap:.0f} mm from the skin "
+            f"{settings.skin.structure!r}; it is LPS in mm, check signs and unit"
+        )
+
+
+def _points(rois: RoiSet, name: str) -> np.ndarray:
+    roi = next(roi for roi in rois.rois if roi.name == name)
+    return np.concatenate(roi.rings_lps_mm)
+
+
+def _triple(values: Sequence[float] | np.ndarray, digits: int = 1) -> str:
+    return "[" + ", ".join(f"{round(float(v), digits) + 0.0:g}" for v in values) + "]"
