@@ -1,0 +1,95 @@
+"""The lattice of holes on a plate, and how far the plate must stand off the body."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from template_designer.errors import GeometryError
+from template_designer.frames import hole_label, inverse, transform_points
+from template_designer.geometry.sampling import surface_samples
+from template_designer.geometry.solids import Solid
+
+SKIN_SAMPLE_MM = 0.5
+"""Spacing of the skin points that must clear the plate; between them skin of 20 mm radius bulges
+by less than 0.002 mm."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatticePoint:
+    """One hole position, template frame (mm)."""
+
+    label: str
+    x_mm: float
+    y_mm: float
+
+
+def lattice_points(
+    size_mm: tuple[float, float, float], pitch_mm: float, edge_mm: float
+) -> tuple[LatticePoint, ...]:
+    """Every hole position of a plate, row by row (A1, B1, ...), centred on the origin.
+
+    Parameters
+    ----------
+    size_mm : (x, y, thickness)
+        Plate size.
+    pitch_mm : float
+        Distance between neighbouring holes.
+    edge_mm : float
+        Least distance from a hole centre to the edge of the plate.
+
+    Raises
+    ------
+    GeometryError
+        If not even one hole fits.
+    """
+    counts = []
+    for side in size_mm[:2]:
+        room = side - 2.0 * edge_mm
+        if room < 0.0:
+            raise GeometryError(
+                f"a plate side of {side:g} mm has no room for a hole {edge_mm:g} mm from both "
+                "edges; enlarge template.size_mm or reduce template.edge_mm"
+            )
+        counts.append(math.floor(room / pitch_mm + 1e-9) + 1)
+    columns, rows = counts
+    return tuple(
+        LatticePoint(
+            hole_label(column, row),
+            (column - 0.5 * (columns - 1)) * pitch_mm,
+            (row - 0.5 * (rows - 1)) * pitch_mm,
+        )
+        for row in range(rows)
+        for column in range(columns)
+    )
+
+
+def plate_gap_mm(
+    body: Solid, lps_from_template: NDArray[np.float64], size_mm: tuple[float, float, float]
+) -> float:
+    """How far a plate on the entry plane must be lifted so that it cuts no body beside the entry.
+
+    Parameters
+    ----------
+    body : Solid
+        The body outline.
+    lps_from_template : (4, 4) ndarray
+        Frame of the plate as the case places it.
+    size_mm : (x, y, thickness)
+        Plate size.
+
+    Returns
+    -------
+    float
+        Gap in mm, 0 where nothing stands out through the entry plane under the plate.
+    """
+    skin = transform_points(inverse(lps_from_template), surface_samples(body, SKIN_SAMPLE_MM))
+    under = (np.abs(skin[:, 0]) <= 0.5 * size_mm[0] + SKIN_SAMPLE_MM) & (
+        np.abs(skin[:, 1]) <= 0.5 * size_mm[1] + SKIN_SAMPLE_MM
+    )
+    if not np.any(under):
+        return 0.0
+    return max(0.0, float(-skin[under, 2].min()))

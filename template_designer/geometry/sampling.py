@@ -1,0 +1,82 @@
+"""Points that stand for the volume and for the surface of a solid, for dose-volume histograms."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from skimage.measure import marching_cubes
+
+from template_designer.geometry._kernels import signed_distance_grid
+from template_designer.geometry.contours import polygon_edges
+from template_designer.geometry.solids import Solid
+from template_designer.model import Surface
+
+SAMPLES = 60_000
+"""Points that a structure is given at most, about; small ones get one a cubic millimetre."""
+
+
+def volume_samples(
+    solid: Solid, spacing_mm: float | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Points inside a solid, each with the volume it stands for.
+
+    Every slab (at most 1 mm thick) gets a square grid of points at its mid height; its volume is
+    shared among them, so that the weights add up to the solid's volume exactly.
+
+    Returns
+    -------
+    points_lps_mm : (n, 3) ndarray
+    weights_cm3 : (n,) ndarray
+    """
+    if spacing_mm is None:
+        spacing_mm = min(max(math.sqrt(solid.volume_cm3 * 1000.0 / SAMPLES), 1.0), 5.0)
+    points, weights = [], []
+    low, high = solid.bounds_uvw_mm
+    us = np.arange(low[0] + 0.5 * spacing_mm, high[0], spacing_mm)
+    vs = np.arange(low[1] + 0.5 * spacing_mm, high[1], spacing_mm)
+    grid_u, grid_v = (g.ravel() for g in np.meshgrid(us, vs))
+    for slab in solid.slabs:
+        shapely.prepare(slab.shape)
+        within = shapely.contains_xy(slab.shape, grid_u, grid_v)
+        uv = np.column_stack([grid_u[within], grid_v[within]])
+        if not len(uv):
+            uv = np.array([slab.shape.representative_point().coords[0]])
+        height = slab.w_high_mm - slab.w_low_mm
+        points.append(np.column_stack([uv, np.full(len(uv), slab.w_low_mm + 0.5 * height)]))
+        weights.append(np.full(len(uv), slab.shape.area * height / len(uv) / 1000.0))
+    return solid.to_lps(np.vstack(points)), np.concatenate(weights)
+
+
+def surface_samples(solid: Solid, spacing_mm: float = 1.0) -> NDArray[np.float64]:
+    """Points on the side surface of all slabs, drawn corners included, (n, 3) LPS, mm."""
+    points = []
+    for slab in solid.slabs:
+        outline = shapely.get_coordinates(shapely.segmentize(slab.shape.boundary, spacing_mm))
+        layers = max(1, math.ceil((slab.w_high_mm - slab.w_low_mm) / spacing_mm))
+        for w in np.linspace(slab.w_low_mm, slab.w_high_mm, layers + 1):
+            points.append(np.column_stack([outline, np.full(len(outline), w)]))
+    return solid.to_lps(np.vstack(points))
+
+
+def closed_surface(solid: Solid, spacing_mm: float) -> Surface:
+    """A closed triangle mesh of a solid, for pictures: true to about half of ``spacing_mm``.
+
+    The in-plane signed distances of evenly spaced cuts are contoured as one volume.
+    """
+    low, high = solid.bounds_uvw_mm
+    low, high = low - 2.0 * spacing_mm, high + 2.0 * spacing_mm
+    columns, rows, planes = (np.ceil((high - low) / spacing_mm).astype(int) + 1).tolist()
+    values = np.full((planes, rows, columns), spacing_mm)
+    starts = np.array([slab.w_low_mm for slab in solid.slabs])
+    for k, w in enumerate(low[2] + spacing_mm * np.arange(planes)):
+        slab = solid.slabs[max(0, int(np.searchsorted(starts, w, side="right")) - 1)]
+        if slab.w_low_mm <= w <= slab.w_high_mm:
+            edges = polygon_edges(slab.shape)
+            signed_distance_grid(edges, low[0], low[1], spacing_mm, values[k])
+    # cap the distances, so that a cut next to an empty one ends half a spacing beyond itself
+    values = np.clip(values, -spacing_mm, spacing_mm)
+    vertices, faces, _, _ = marching_cubes(values, 0.0, spacing=(spacing_mm,) * 3)
+    return Surface(solid.to_lps(vertices[:, ::-1] + low), faces[:, ::-1].astype(np.int64))
