@@ -1,0 +1,1 @@
+"""Planning: where seeds may sit, which of them to use, what that gives, which rules hold."""

@@ -1,0 +1,128 @@
+"""What the user should know: warnings of a finished plan, and why there is none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from template_designer.model import (
+    CaseSettings,
+    GoalResult,
+    PlanWarning,
+    Reach,
+    Template,
+)
+from template_designer.planning.approach import Approach
+
+HIDDEN_PCT = 5.0
+"""Share of the target out of reach that is worth a warning."""
+
+SHAFT_MM = 10.0
+"""A needle with less shaft than this above the plate is hard to hold."""
+
+
+def why_no_plan(settings: CaseSettings, approach: Approach) -> str:
+    """Why no hole takes a needle, and what may help."""
+    causes: Counter[str] = Counter()
+    nearest: dict[str, str] = {}
+    for reason in approach.reasons.values():
+        cause = _cause(reason or "")
+        causes[cause] += 1
+        nearest[cause] = min(nearest.get(cause, reason or ""), reason or "", key=_first_number)
+    parts = [f"{count} x {cause} (e.g. {nearest[cause]})" for cause, count in causes.most_common()]
+    return (
+        f"no safe plan: all {len(approach.points)} holes are blocked: {'; '.join(parts)}. "
+        f"Move or turn the entry plane, use a longer needle ({settings.needle.length_mm:g} mm "
+        "now), or check the rules"
+    )
+
+
+def plan_warnings(
+    settings: CaseSettings,
+    approach: Approach,
+    template: Template,
+    reach: Reach,
+    goals: Sequence[GoalResult],
+) -> tuple[PlanWarning, ...]:
+    """Everything about a plan that deserves a second look."""
+    found = []
+    if approach.gap_mm > 0.0:
+        found.append(
+            PlanWarning(
+                "plate-lifted",
+                f"{template.name}: the plate stands {approach.gap_mm:.1f} mm off the entry point "
+                "to clear the body beside it; the gap is counted in every depth.",
+            )
+        )
+    found.extend(_length_warnings(settings, approach, template))
+    hidden = 100.0 - reach.reachable_pct
+    if hidden > HIDDEN_PCT:
+        shares = {c: p for c, p in reach.hidden_pct_by_cause.items() if p >= 0.5}
+        causes = ", ".join(f"{cause} {share:.0f} %" for cause, share in shares.items())
+        found.append(
+            PlanWarning(
+                "target-hidden",
+                f"{settings.target.structure}: no permitted seed comes near {hidden:.0f} % of the "
+                f"target ({causes}). Another entry plane may do better.",
+            )
+        )
+    for goal in goals:
+        if not goal.met:
+            sign = "at least" if goal.is_minimum else "at most"
+            found.append(
+                PlanWarning(
+                    "goal-missed",
+                    f"goal missed: {goal.structure} {goal.metric} is {goal.value:.1f} {goal.unit}, "
+                    f"{sign} {goal.limit:g} {goal.unit} was asked for.",
+                )
+            )
+    return tuple(found)
+
+
+def _length_warnings(
+    settings: CaseSettings, approach: Approach, template: Template
+) -> list[PlanWarning]:
+    found = []
+    short = [
+        point.label
+        for point, stop in zip(approach.paths.points, approach.paths.stop, strict=True)
+        if stop == "needle length" and stop in (approach.reasons[point.label] or stop)
+    ]
+    if short:
+        found.append(
+            PlanWarning(
+                "needle-too-short",
+                f"{template.name}: needles of {settings.needle.length_mm:g} mm end before the far "
+                f"side of the target in {len(short)} hole(s) ({_some(short)}), with plate and gap "
+                "counted. A longer needle or a thinner plate reaches deeper.",
+            )
+        )
+    tight = [n.label for n in template.needles if n.length_mm - n.depth_mm < SHAFT_MM]
+    if tight:
+        found.append(
+            PlanWarning(
+                "needle-shaft-short",
+                f"{template.name}: under {SHAFT_MM:g} mm of shaft stay above the plate at "
+                f"{_some(tight)}; check the hub of your needles.",
+            )
+        )
+    return found
+
+
+def _some(labels: Sequence[str], most: int = 6) -> str:
+    listed = ", ".join(labels[:most])
+    return listed if len(labels) <= most else f"{listed} and {len(labels) - most} more"
+
+
+def _cause(reason: str) -> str:
+    words = reason.split(" by ")[0] if reason.startswith("misses") else reason
+    return words.split(" from the needle")[0].rstrip(" 0123456789.m")
+
+
+def _first_number(reason: str) -> float:
+    for word in reason.split():
+        try:
+            return float(word)
+        except ValueError:
+            continue
+    return float("inf")

@@ -1,0 +1,155 @@
+"""Everything that one entry plane decides: plate, needle paths, permitted seed positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dose import SeedModel
+from template_designer import frames
+from template_designer.errors import CaseError
+from template_designer.geometry.distance import DistanceField, box_corners
+from template_designer.geometry.lattice import LatticePoint, lattice_points, plate_gap_mm
+from template_designer.geometry.paths import STEP_MM, NeedlePaths, axis_points, trace_paths
+from template_designer.geometry.sampling import surface_samples
+from template_designer.geometry.solids import Solid
+from template_designer.model import (
+    OUTER_DIAMETER_MM,
+    CaseSettings,
+    EntrySettings,
+    ImageVolume,
+    NeedleRule,
+)
+from template_designer.planning.sites import SeedRules, SeedSites, block_reasons, find_sites
+
+LARGEST_GAP_MM = 60.0
+"""A plate that has to be lifted more than this does not lie on the skin at the entry point."""
+
+PAST_TARGET_MM = 5.0
+"""Needle paths are followed this far past the target."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Approach:
+    """One entry plane, worked out."""
+
+    frame: NDArray[np.float64]  # (4, 4) lps_from_template, plate where it stands
+    gap_mm: float  # how far it was lifted
+    points: tuple[LatticePoint, ...]
+    rules: tuple[NeedleRule, ...]
+    seed_rules: SeedRules
+    paths: NeedlePaths  # of the holes whose axis crosses the target
+    sites: SeedSites
+    reasons: Mapping[str, str | None]  # by label: why the hole is blocked; None where it is not
+    skin: DistanceField
+
+    @property
+    def axis(self) -> NDArray[np.float64]:
+        """Direction of all needles, (3,) LPS."""
+        return self.frame[:3, 2]
+
+
+def prepare_approach(
+    settings: CaseSettings,
+    image: ImageVolume,
+    solids: Mapping[str, Solid],
+    target: Solid,
+    source: SeedModel,
+) -> Approach:
+    """Place the plate, trace every needle path, find every permitted seed position.
+
+    Raises
+    ------
+    CaseError
+        If the plate cannot stand on the skin at the entry point, or looks away from the target.
+    """
+    entry, plate, needle = settings.entry, settings.template, settings.needle
+    points = lattice_points(plate.size_mm, plate.pitch_mm, plate.edge_mm)
+    frame, gap = _standing_plate(entry, solids[settings.skin.structure], plate.size_mm)
+    target_z = frames.transform_points(frames.inverse(frame), surface_samples(target))[:, 2]
+    if not target_z.max() > 0.0:
+        raise CaseError(
+            f"[entry] the target {target.name!r} lies behind the plate; direction_lps must point "
+            "from point_lps into the body, towards the target"
+        )
+    longest = needle.length_mm - plate.size_mm[2] - needle.hub_mm
+    z = np.arange(0.0, target_z.max() + PAST_TARGET_MM + STEP_MM, STEP_MM)
+    every = axis_points(points, z, frame)
+    target_field = DistanceField.around(target, _box_round(every))
+    off_target = target_field.signed_mm(every).reshape(len(points), -1).min(axis=1)
+    traced = tuple(p for p, off in zip(points, off_target, strict=True) if off <= 0.0)
+    rules = needle_rules(settings)
+    where = axis_points(traced or points[:1], z, frame)
+    names = {*(rule.structure for rule in rules), settings.skin.structure}
+    region = _box_round(where)
+    fields = {name: DistanceField.around(solids[name], region) for name in sorted(names)}
+    paths = trace_paths(
+        traced,
+        frame,
+        rules=rules,
+        fields=fields,
+        skin=fields[settings.skin.structure],
+        in_scan=in_scan(image, axis_points(traced, z, frame)).reshape(len(traced), len(z)),
+        z_mm=z,
+        longest_tip_mm=longest,
+        radius_mm=0.5 * OUTER_DIAMETER_MM[needle.gauge],
+    )
+    seed_rules = SeedRules(
+        half_length_mm=0.5 * source.capsule_length_mm,
+        radius_mm=0.5 * source.capsule_diameter_mm,
+        skin_depth_mm=settings.skin.seed_depth_mm,
+        step_mm=settings.loading.step_mm,
+        outside_mm=settings.loading.outside_target_mm,
+    )
+    skin = fields[settings.skin.structure]
+    sites = find_sites(paths, frame, target=target_field, skin=skin, rules=seed_rules)
+    reasons = {
+        point.label: f"misses {target.name} by {off:.1f} mm"
+        for point, off in zip(points, off_target, strict=True)
+    } | block_reasons(
+        paths,
+        sites,
+        frame,
+        target=target_field,
+        target_name=target.name,
+        skin_name=settings.skin.structure,
+        half_length_mm=seed_rules.half_length_mm,
+        limits_mm={rule.structure: rule.clearance_mm for rule in rules},
+    )
+    return Approach(frame, gap, points, rules, seed_rules, paths, sites, reasons, skin)
+
+
+def needle_rules(settings: CaseSettings) -> tuple[NeedleRule, ...]:
+    """The avoid rules by structure; of several for one structure the strictest holds."""
+    limits: dict[str, float] = {}
+    for rule in settings.avoid:
+        for name in rule.patterns:
+            limits[name] = max(limits.get(name, 0.0), rule.needle_clearance_mm)
+    return tuple(NeedleRule(name, limit) for name, limit in limits.items())
+
+
+def in_scan(image: ImageVolume, points_lps_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether points lie between the first and the last slice: beyond, nothing is known."""
+    along = image.index_of(points_lps_mm)[:, 0]
+    return (along >= -0.5) & (along <= len(image.hu) - 0.5)
+
+
+def _box_round(points_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    return box_corners(points_mm.min(axis=0), points_mm.max(axis=0))
+
+
+def _standing_plate(
+    entry: EntrySettings, body: Solid, size_mm: tuple[float, float, float]
+) -> tuple[NDArray[np.float64], float]:
+    frame = frames.template_frame(entry.point_lps, entry.direction_lps, entry.up_lps)
+    gap = plate_gap_mm(body, frame, size_mm)
+    if gap > LARGEST_GAP_MM:
+        raise CaseError(
+            f"[entry] the plate would have to stand {gap:.0f} mm off point_lps to clear the body "
+            f"{body.name!r}: the point lies inside the body, or the body rises beside it. Move "
+            "point_lps to the skin, turn direction_lps, or choose a smaller plate"
+        )
+    return frames.lifted(frame, gap), gap

@@ -1,0 +1,133 @@
+"""What a plan gives: dose on a grid, metrics of every structure, goals met and missed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dose import (
+    DoseField,
+    SeedModel,
+    dose_at_points,
+    dose_at_volume_cc,
+    dose_at_volume_pct,
+    dose_field_enclosing,
+    organ_metrics,
+    target_metrics,
+    volume_pct_at_dose,
+)
+from template_designer.geometry.sampling import surface_samples, volume_samples
+from template_designer.geometry.solids import Solid
+from template_designer.model import GoalResult, GoalSettings
+from template_designer.model.metrics import MetricKind, parse
+
+GRID_MM = 1.0
+"""Dose grid: V_ref then errs by under 1 % for implants of 30 cm3."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seeds:
+    """The planned seeds as the dose engine wants them, LPS, mm."""
+
+    source: SeedModel
+    centers_lps_mm: NDArray[np.float64]  # (n, 3)
+    axes_lps: NDArray[np.float64]  # (n, 3)
+    strength_u: float
+
+    def dose_gy(self, points_lps_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Dose to full decay at points, (n, 3) -> (n,) Gy."""
+        return dose_at_points(
+            self.source, self.centers_lps_mm, self.axes_lps, self.strength_u, points_lps_mm
+        )
+
+    def field(self, prescription_gy: float) -> DoseField:
+        """Dose on a grid whose border lies under the prescription."""
+        return dose_field_enclosing(
+            self.source,
+            self.centers_lps_mm,
+            self.axes_lps,
+            self.strength_u,
+            dose_gy=prescription_gy,
+            spacing_mm=GRID_MM,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StructureDose:
+    """Doses in one structure: at points that share its volume, and on its surface."""
+
+    solid: Solid
+    doses_gy: NDArray[np.float64]
+    weights_cm3: NDArray[np.float64]
+    surface_gy: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, solid: Solid, seeds: Seeds) -> StructureDose:
+        """Doses of the planned seeds in a solid."""
+        points, weights = volume_samples(solid)
+        return cls(
+            solid, seeds.dose_gy(points), weights, seeds.dose_gy(surface_samples(solid, 1.5))
+        )
+
+    @property
+    def dmax_gy(self) -> float:
+        """Highest dose inside or on the surface."""
+        return float(max(self.doses_gy.max(), self.surface_gy.max()))
+
+
+def structure_metrics(
+    doses: Mapping[str, StructureDose], target: str, field: DoseField, prescription_gy: float
+) -> dict[str, dict[str, float]]:
+    """Metrics of every structure by the names of ``plan.json``, the target first."""
+    reference_cm3 = field.volume_at_or_above_cm3(prescription_gy)
+    hit = doses[target]
+    metrics = {
+        target: target_metrics(hit.doses_gy, hit.weights_cm3, reference_cm3, prescription_gy)
+    }
+    for name, dose in doses.items():
+        if name != target:
+            metrics[name] = organ_metrics(dose.doses_gy, dose.weights_cm3, dose.surface_gy)
+    return metrics
+
+
+def goal_results(
+    goals: Sequence[GoalSettings],
+    doses: Mapping[str, StructureDose],
+    metrics: Mapping[str, Mapping[str, float]],
+    prescription_gy: float,
+) -> tuple[GoalResult, ...]:
+    """Every goal beside what the plan gives."""
+    results = []
+    for goal in goals:
+        name = goal.structure
+        value = metric_value(goal.metric, doses[name], metrics[name], prescription_gy)
+        met = value >= goal.limit if goal.is_minimum else value <= goal.limit
+        results.append(
+            GoalResult(name, goal.metric, goal.limit, goal.unit, goal.is_minimum, value, met)
+        )
+    return tuple(results)
+
+
+def metric_value(
+    name: str, dose: StructureDose, metrics: Mapping[str, float], prescription_gy: float
+) -> float:
+    """Value of one metric by its name in a case file, in Gy or percent."""
+    metric = parse(name)
+    number = metric.number or 0.0
+    match metric.kind:
+        case MetricKind.DOSE_MAX:
+            return dose.dmax_gy
+        case MetricKind.DOSE_MEAN:
+            return float(np.average(dose.doses_gy, weights=dose.weights_cm3))
+        case MetricKind.DOSE_AT_PERCENT:
+            return dose_at_volume_pct(dose.doses_gy, dose.weights_cm3, number)
+        case MetricKind.DOSE_AT_CC:
+            return dose_at_volume_cc(dose.doses_gy, dose.weights_cm3, number)
+        case MetricKind.VOLUME_AT_PERCENT:
+            level = number / 100.0 * prescription_gy
+            return volume_pct_at_dose(dose.doses_gy, dose.weights_cm3, level)
+        case _:
+            return 100.0 * metrics[metric.key]

@@ -1,0 +1,88 @@
+"""From chosen seed positions to needles with depths, clearances and bone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from template_designer.frames import transform_points
+from template_designer.geometry.distance import DistanceField
+from template_designer.geometry.paths import NeedlePaths
+from template_designer.model import Needle, Seed
+from template_designer.model.settings import NeedleSettings
+from template_designer.planning.sites import SeedRules, SeedSites
+
+BoneLength = Callable[[NDArray[np.float64], NDArray[np.float64]], float]
+"""Length of bone (mm) on the straight way between two LPS points."""
+
+
+def build_needles(
+    chosen: NDArray[np.int64],
+    sites: SeedSites,
+    paths: NeedlePaths,
+    frame: NDArray[np.float64],
+    *,
+    needle: NeedleSettings,
+    thickness_mm: float,
+    rules: SeedRules,
+    skin: DistanceField,
+    bone_mm: BoneLength,
+) -> tuple[Needle, ...]:
+    """One needle for every hole with chosen seeds, in the order of the lattice.
+
+    The tip ends with the capsule of the deepest seed.
+    """
+    needles = []
+    for hole in np.unique(sites.hole[chosen]):
+        depths = np.sort(sites.z_mm[chosen[sites.hole[chosen] == hole]])[::-1]
+        point = paths.points[int(hole)]
+        tip_z = float(depths[0]) + rules.half_length_mm
+        skin_z = float(paths.skin_z_mm[hole])
+
+        def at(z_mm: Sequence[float], x: float = point.x_mm, y: float = point.y_mm) -> NDArray:
+            return transform_points(frame, [[x, y, z] for z in z_mm])
+
+        entry, tip, surface = at([0.0, tip_z, skin_z])
+        needles.append(
+            Needle(
+                label=point.label,
+                gauge=needle.gauge,
+                length_mm=needle.length_mm,
+                entry_lps_mm=_triple(entry),
+                tip_lps_mm=_triple(tip),
+                depth_mm=thickness_mm + tip_z,
+                skin_depth_mm=tip_z - skin_z,
+                bone_mm=bone_mm(surface, tip),
+                clearance_mm=paths.least_clearance_mm(int(hole), tip_z),
+                seeds=_seeds(depths, tip_z, at, rules, skin),
+            )
+        )
+    return tuple(needles)
+
+
+def _seeds(
+    depths_mm: NDArray[np.float64],
+    tip_z_mm: float,
+    at: Callable[[Sequence[float]], NDArray[np.float64]],
+    rules: SeedRules,
+    skin: DistanceField,
+) -> tuple[Seed, ...]:
+    centers = at(depths_mm.tolist())
+    under = np.min(
+        [
+            skin.depth_mm(at((depths_mm + end * rules.half_length_mm).tolist()))
+            for end in (-1, 0, 1)
+        ],
+        axis=0,
+    )
+    return tuple(
+        Seed(_triple(center), tip_z_mm - float(z), float(depth) - rules.radius_mm)
+        for center, z, depth in zip(centers, depths_mm, under, strict=True)
+    )
+
+
+def _triple(point: NDArray[np.float64]) -> tuple[float, float, float]:
+    x, y, z = (float(value) for value in point)
+    return x, y, z
