@@ -1,0 +1,90 @@
+"""``needles.csv``: one row a needle, for spreadsheets and for the operating table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+from exports.rounding import rounded, rounded_down
+from template_designer.errors import OutputError
+from template_designer.model import Needle, Plan, Template
+
+COLUMNS = (
+    "template",
+    "hole",
+    "gauge",
+    "needle_length_mm",
+    "depth_mm",
+    "skin_depth_mm",
+    "bone_mm",
+    "gap_mm",
+    "seeds",
+    "seed_from_tip_mm",
+    "least_clearance_mm",
+    "least_clearance_structure",
+    "x_mm",
+    "y_mm",
+    "entry_x_lps_mm",
+    "entry_y_lps_mm",
+    "entry_z_lps_mm",
+    "tip_x_lps_mm",
+    "tip_y_lps_mm",
+    "tip_z_lps_mm",
+)
+"""``depth_mm`` = operator face of the plate to tip; ``seed_from_tip_mm`` = tip to seed centres,
+separated by semicolons, from the tip backwards; ``x_mm``, ``y_mm`` = hole in the template frame."""
+
+
+def build(plan: Plan) -> bytes:
+    """The needle table as CSV (UTF-8, one header row), column by column, then row by row.
+
+    Depths carry one decimal; clearances are rounded down.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=COLUMNS, lineterminator="\r\n")
+    writer.writeheader()
+    for template in plan.templates:
+        for needle in sorted(template.needles, key=_by_hole):
+            writer.writerow(_row(template, needle))
+    return text.getvalue().encode("utf-8")
+
+
+def _by_hole(needle: Needle) -> tuple[int, str, int]:
+    match = re.fullmatch(r"([A-Z]+)([0-9]+)", needle.label)
+    if match is None:
+        raise OutputError(f"needle label {needle.label!r} is not letters and a number, as C4")
+    return len(match[1]), match[1], int(match[2])
+
+
+def _row(template: Template, needle: Needle) -> dict[str, object]:
+    hole = next((hole for hole in template.holes if hole.label == needle.label), None)
+    if hole is None:
+        raise OutputError(f"template {template.name!r} has no hole {needle.label!r} for its needle")
+    nearest = min(needle.clearance_mm, key=lambda name: needle.clearance_mm[name], default=None)
+    row: dict[str, object] = {
+        "template": template.name,
+        "hole": needle.label,
+        "gauge": needle.gauge,
+        "needle_length_mm": f"{needle.length_mm:g}",
+        "depth_mm": _tenths(needle.depth_mm),
+        "skin_depth_mm": _tenths(needle.skin_depth_mm),
+        "bone_mm": _tenths(needle.bone_mm),
+        "gap_mm": _tenths(template.gap_mm),
+        "seeds": len(needle.seeds),
+        "seed_from_tip_mm": ";".join(f"{rounded(seed.from_tip_mm, 2):g}" for seed in needle.seeds),
+        "least_clearance_mm": (
+            "" if nearest is None else f"{rounded_down(needle.clearance_mm[nearest], 1):.1f}"
+        ),
+        "least_clearance_structure": nearest or "",
+        "x_mm": f"{rounded(hole.x_mm, 2):g}",
+        "y_mm": f"{rounded(hole.y_mm, 2):g}",
+    }
+    for name, point in (("entry", needle.entry_lps_mm), ("tip", needle.tip_lps_mm)):
+        for axis, value in zip("xyz", point, strict=True):
+            row[f"{name}_{axis}_lps_mm"] = f"{rounded(value, 2):.2f}"
+    return row
+
+
+def _tenths(value_mm: float) -> str:
+    return f"{rounded(value_mm, 1):.1f}"

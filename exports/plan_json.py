@@ -1,0 +1,141 @@
+"""``plan.json``: the whole plan as data, the single source for every later check (schema 1)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from exports.rounding import rounded, rounded_down
+from template_designer.errors import OutputError
+from template_designer.model import Hole, Needle, Plan, Template
+
+SCHEMA = 1
+SOFTWARE = "template-designer"
+
+_LENGTH_DIGITS = 4  # 0.1 micrometre: positions and depths agree to 0.001 mm
+_CLEARANCE_DIGITS = 3  # rounded down
+_NUMBER_DIGITS = 4  # Gy, percent, cm3, indices
+
+
+def build(plan: Plan) -> bytes:
+    """The plan as JSON (UTF-8, indented, keys in a fixed order).
+
+    Raises
+    ------
+    OutputError
+        If a position, depth or clearance is not a finite number.
+    """
+    data = {
+        "schema": SCHEMA,
+        "id": plan.id,
+        "software": {"name": SOFTWARE, "version": plan.software_version},
+        "inputs": [{"path": item.path, "sha256": item.sha256} for item in plan.inputs],
+        "source": {
+            "model": plan.source_model,
+            "air_kerma_strength_u": rounded(plan.air_kerma_strength_u, 6),
+        },
+        "prescription_gy": plan.prescription_gy,
+        "target": plan.settings.target.structure,
+        "templates": [_template(template) for template in plan.templates],
+        "metrics": {
+            name: {metric: _number(value) for metric, value in values.items()}
+            for name, values in plan.metrics.items()
+        },
+        "goals": [
+            {
+                "structure": goal.structure,
+                "metric": goal.metric,
+                "at_least" if goal.is_minimum else "at_most": goal.limit,
+                "unit": goal.unit,
+                "value": _number(goal.value),
+                "met": goal.met,
+            }
+            for goal in plan.goals
+        ],
+        "reach": {
+            "reachable_pct": _number(plan.reach.reachable_pct),
+            "hidden_pct_by_cause": {
+                cause: _number(value) for cause, value in plan.reach.hidden_pct_by_cause.items()
+            },
+        },
+        "warnings": [{"code": item.code, "text": item.text} for item in plan.warnings],
+    }
+    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
+    return (text + "\n").encode("utf-8")
+
+
+def _template(template: Template) -> dict[str, Any]:
+    return {
+        "name": template.name,
+        "size_mm": list(template.size_mm),
+        "pitch_mm": template.pitch_mm,
+        "bore_mm": rounded(template.bore_mm, _LENGTH_DIGITS),
+        "gap_mm": _length(template.gap_mm, f"gap of template {template.name}"),
+        # not rounded: a frame must stay a rotation to the last digit
+        "lps_from_template": np.asarray(template.lps_from_template, dtype=float).tolist(),
+        "holes": [_hole(hole) for hole in template.holes],
+        "needles": [_needle(needle) for needle in template.needles],
+    }
+
+
+def _hole(hole: Hole) -> dict[str, Any]:
+    return {
+        "label": hole.label,
+        "x_mm": _length(hole.x_mm, f"x of hole {hole.label}"),
+        "y_mm": _length(hole.y_mm, f"y of hole {hole.label}"),
+        "state": hole.state.value,
+        "reason": hole.reason,
+    }
+
+
+def _needle(needle: Needle) -> dict[str, Any]:
+    where = f"needle {needle.label}"
+    return {
+        "label": needle.label,
+        "gauge": needle.gauge,
+        "length_mm": _length(needle.length_mm, where),
+        "entry_lps_mm": _point(needle.entry_lps_mm, where),
+        "tip_lps_mm": _point(needle.tip_lps_mm, where),
+        "depth_mm": _length(needle.depth_mm, where),
+        "skin_depth_mm": _length(needle.skin_depth_mm, where),
+        "bone_mm": _length(needle.bone_mm, where),
+        "clearance_mm": _clearances(needle.clearance_mm, where),
+        "seeds": [
+            {
+                "center_lps_mm": _point(seed.center_lps_mm, where),
+                "from_tip_mm": _length(seed.from_tip_mm, where),
+                "skin_mm": rounded_down(_finite(seed.skin_mm, where), _CLEARANCE_DIGITS),
+            }
+            for seed in needle.seeds
+        ],
+    }
+
+
+def _clearances(clearances: Mapping[str, float], where: str) -> dict[str, float]:
+    return {
+        name: rounded_down(_finite(value, f"{where}, clearance to {name}"), _CLEARANCE_DIGITS)
+        for name, value in clearances.items()
+    }
+
+
+def _length(value: float, what: str) -> float:
+    return rounded(_finite(value, what), _LENGTH_DIGITS)
+
+
+def _finite(value: float, what: str) -> float:
+    if not math.isfinite(value):
+        raise OutputError(f"plan.json: {what} is {value} mm; a plan must not hold such a number")
+    return value
+
+
+def _point(point: Sequence[float], what: str) -> list[float]:
+    return [_length(value, what) for value in point]
+
+
+def _number(value: float) -> float | None:
+    """A metric; null where it is not defined (JSON has no NaN)."""
+    return rounded(value, _NUMBER_DIGITS) if math.isfinite(value) else None
