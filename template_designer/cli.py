@@ -1,0 +1,168 @@
+"""The command line: thin commands over the Python API, one exit code per outcome."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from template_designer._version import SOFTWARE_NAME, __version__
+from template_designer.errors import NoSafePlanError, PlannerError
+
+EXIT_DONE, EXIT_GOAL_MISSED, EXIT_WRONG_INPUT, EXIT_NO_SAFE_PLAN = 0, 1, 2, 3
+NOTICE = "Research and education only; not a medical device."
+
+app = typer.Typer(
+    name=SOFTWARE_NAME,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help=(
+        "Plan 3D-printed coplanar templates for iodine-125 seed implantation.\n\n"
+        "A CT with contours and a skin entry plane go in; a printable plate, a needle depth table "
+        "and the TG-43 dose come out. Start with: template-designer demo -o out/demo\n\n"
+        f"{NOTICE}"
+    ),
+    epilog=(
+        "Exit codes: 0 done and every hard rule holds; 1 a plan was made but a goal is missed; "
+        "2 the input is wrong, nothing is written; 3 no safe plan exists."
+    ),
+)
+
+OutputOption = Annotated[
+    Path, typer.Option("-o", "--output", help="Folder to write; must be new or empty.")
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a folder that an earlier run wrote.")
+]
+
+
+@app.command()
+def design(
+    case: Annotated[Path, typer.Argument(help="Case file (TOML).", metavar="CASE.toml")],
+    output: OutputOption,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Plan a case: CT, contours and entry plane in; plate, needle table and dose out.
+
+    Exit code 0: done, every hard rule holds and every goal is met. 1: the plan is written but a
+    stated goal is missed (the summary says which). 2: the input is wrong, nothing is written.
+    3: no safe plan exists, nothing is written.
+    """
+    raise typer.Exit(EXIT_DONE if _run(case, output, overwrite) else EXIT_GOAL_MISSED)
+
+
+@app.command()
+def demo(output: OutputOption, overwrite: OverwriteOption = False) -> None:
+    """Plan the case that ships with the program: a real CT with a synthetic tumour in L1.
+
+    Ends with 0 when the plan is written and every hard rule holds.
+    """
+    from template_designer.demo_case import demo_case_file
+
+    with demo_case_file() as case:
+        _run(case, output, overwrite)
+
+
+@app.command()
+def inspect(
+    path: Annotated[Path, typer.Argument(help="DICOM folder or RTSTRUCT file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Say what a DICOM folder or structure set holds: structures, volumes, images, oddities."""
+    from template_designer.inputs import inspect_path
+    from template_designer.summary import inspection_tables
+
+    with _steps("Reading", 1) as say:
+        found = inspect_path(path, say)
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+        return
+    for table in inspection_tables(found):
+        Console().print(table)
+
+
+@app.command()
+def sources() -> None:
+    """List the seed models on board, with their constants and where the numbers come from."""
+    from template_designer.summary import source_table
+
+    Console().print(source_table())
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"{SOFTWARE_NAME} {__version__}")
+        raise typer.Exit(EXIT_DONE)
+
+
+def main() -> None:
+    """Entry point of the console script: errors made on purpose become one line and a code."""
+    try:
+        app(standalone_mode=True)
+    except NoSafePlanError as error:
+        _fail(error, EXIT_NO_SAFE_PLAN)
+    except PlannerError as error:
+        _fail(error, EXIT_WRONG_INPUT)
+
+
+def _run(case_file: Path, output: Path, overwrite: bool) -> bool:
+    """Plan and write one case; whether every goal is met."""
+    from exports import check_folder, file_names, write_plan
+    from template_designer.inputs import READ_STEPS, read_case
+    from template_designer.summary import plan_tables
+    from template_designer.workflow import STEPS
+    from template_designer.workflow import design as plan_case
+
+    check_folder(output, overwrite=overwrite)
+    with _steps("Planning", READ_STEPS + STEPS) as say:
+        plan = plan_case(read_case(case_file, say), say)
+    with _steps("Writing", len(file_names(plan))) as say:
+        written = write_plan(plan, output, overwrite=overwrite, progress=say)
+    console = Console()
+    for table in plan_tables(plan):
+        console.print(table)
+    for note in written.notes:
+        console.print(f"[yellow]note[/yellow]  {note}", highlight=False)
+    console.print(f"\nWrote {len(written.files)} files to [bold]{written.folder}[/bold].")
+    console.print(NOTICE, style="dim")
+    return plan.goals_met
+
+
+@contextmanager
+def _steps(title: str, total: int) -> Iterator:
+    """Progress bar on standard error; the caller reports each step before it starts."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(title, total=total)
+        begun = False
+
+        def say(text: str) -> None:
+            nonlocal begun
+            progress.update(task, description=f"{title}: {text}", advance=1 if begun else 0)
+            begun = True
+
+        yield say
+
+
+def _fail(error: PlannerError, code: int) -> None:
+    message = " ".join(str(error).split())
+    print(f"{SOFTWARE_NAME}: {message}", file=sys.stderr)  # noqa: T201  # one plain line, no markup
+    raise SystemExit(code)
