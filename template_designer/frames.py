@@ -18,6 +18,10 @@ COLUMN_LETTERS = tuple(letter for letter in string.ascii_uppercase if letter not
 """Column letters as printed: I and O are left out, they read as 1 and 0."""
 
 
+OBLIQUE_PART = 0.4
+"""Part of a unit vector along a second patient axis that makes a direction oblique (24 degrees)."""
+
+
 def template_frame(
     point_lps_mm: ArrayLike, direction_lps: ArrayLike, up_lps: ArrayLike
 ) -> NDArray[np.float64]:
@@ -100,15 +104,19 @@ def hole_label(column: int, row: int) -> str:
     return f"{column_label(column)}{row + 1}"
 
 
-def direction_letter(vector_lps: ArrayLike) -> str:
-    """Patient direction a vector points to most: L, R, A, P, H or F.
+def direction_letters(vector_lps: ArrayLike) -> str:
+    """Patient direction of a vector: one of L, R, A, P, H, F, or two where it lies between.
 
-    >>> direction_letter([0.0, 0.1, -2.0])
-    'F'
+    The larger part comes first; a second part counts from 24 degrees on (as in DICOM's Patient
+    Orientation, which keeps oblique sides apart).
+
+    >>> [direction_letters(v) for v in ([0.0, 0.1, -2.0], [-0.64, 0.77, 0.0])]
+    ['F', 'PR']
     """
-    vector = np.asarray(vector_lps, dtype=np.float64)
-    axis = int(np.argmax(np.abs(vector)))
-    return ("LR", "PA", "HF")[axis][0 if vector[axis] > 0.0 else 1]
+    vector = _unit(np.asarray(vector_lps, dtype=np.float64), "vector_lps")
+    order = np.argsort(-np.abs(vector), kind="stable")[:2]
+    letters = [("LR", "PA", "HF")[n][0 if vector[n] > 0.0 else 1] for n in order]
+    return "".join(letters if abs(vector[order[1]]) > OBLIQUE_PART else letters[:1])
 
 
 def _unit(vector: NDArray[np.float64], name: str) -> NDArray[np.float64]:

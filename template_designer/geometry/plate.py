@@ -22,7 +22,7 @@ from shapely.geometry import MultiPolygon, Point, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
 from template_designer.errors import GeometryError
-from template_designer.frames import direction_letter, transform_points
+from template_designer.frames import direction_letters, transform_points
 from template_designer.geometry.text import STROKE_MM, text_outline
 from template_designer.model import Hole, HoleState, Template
 
@@ -319,7 +319,7 @@ def _rim_marks(
         (np.array([-1.0, 0.0, 0.0]), height),
     ):
         normal_tpl = PRINT_FROM_TEMPLATE[:3, :3] @ normal
-        letter = direction_letter(np.asarray(template.lps_from_template)[:3, :3] @ normal_tpl)
+        letter = direction_letters(np.asarray(template.lps_from_template)[:3, :3] @ normal_tpl)
         shape = _direction_mark(letter, min(room, 0.2 * length), style)
         free = 0.5 * length - style.corner_radius_mm - style.wall_mm
         left, _, right, _ = shape.bounds
@@ -339,11 +339,11 @@ def _rim_marks(
 
 
 def _direction_mark(letter: str, room_mm: float, style: PlateStyle) -> BaseGeometry:
-    """Patient direction: a letter, in a ring where the rim is high enough for one."""
+    """Patient direction: one or two letters, in a ring where the rim is high enough for one."""
     cap = min(6.0, 0.5 * room_mm)
     if cap < 3.2:
         return text_outline(letter, min(room_mm, _RIM_HEIGHT_MM), stroke_mm=style.stroke_mm)
-    glyph = text_outline(letter, cap, stroke_mm=style.stroke_mm)
+    glyph = text_outline(letter, cap, max_width_mm=1.35 * cap, stroke_mm=style.stroke_mm)
     outer = Point(0.0, 0.0).buffer(0.95 * cap + style.ring_mm, quad_segs=16)
     return glyph.union(outer.difference(Point(0.0, 0.0).buffer(0.95 * cap, quad_segs=16)))
 

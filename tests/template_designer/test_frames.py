@@ -68,10 +68,18 @@ def test_labels_read_like_a_spreadsheet_without_i_and_o():
 @pytest.mark.parametrize(
     ("vector", "letter"),
     [([1, 0, 0], "L"), ([-1, 0, 0], "R"), ([0, 1, 0], "P"), ([0, -1, 0], "A"), ([0, 0, 1], "H"),
-     ([0, 0, -1], "F"), ([0.8, -0.6, 0], "L")],
+     ([0, 0, -1], "F"), ([0.8, -0.6, 0], "LA"), ([0.6, 0.8, 0], "PL"), ([0.97, 0.2, 0.1], "L")],
 )  # fmt: skip
 def test_patient_directions_are_lps(vector, letter):
-    assert frames.direction_letter(vector) == letter
+    assert frames.direction_letters(vector) == letter
+
+
+@given(direction=vector, up=vector)
+def test_no_two_sides_of_a_plate_carry_the_same_letters(direction, up):
+    assume(min(np.linalg.norm(direction), np.linalg.norm(up)) > 0.1)
+    assume(apart(direction, up))
+    x, y = frames.template_frame([0, 0, 0], direction, up)[:3, :2].T
+    assert len({frames.direction_letters(v) for v in (x, -x, y, -y)}) == 4
 
 
 @pytest.mark.parametrize(
