@@ -15,8 +15,8 @@ from template_designer._version import __version__
 from template_designer.errors import NoSafePlanError
 from template_designer.geometry.margin import expanded
 from template_designer.geometry.sampling import volume_samples
-from template_designer.geometry.solids import Solid, build_solid
-from template_designer.inputs import source_strength_u
+from template_designer.geometry.solids import Solid
+from template_designer.inputs import source_strength_u, used_names
 from template_designer.model import OUTER_DIAMETER_MM, Case, Hole, HoleState, Plan, Template
 from template_designer.planning.advice import plan_warnings, why_no_plan
 from template_designer.planning.approach import Approach, prepare_approach
@@ -32,6 +32,7 @@ from template_designer.planning.loading import build_problem, search_loading
 from template_designer.planning.needles import BoneLength, build_needles
 from template_designer.planning.pictures import plan_surfaces
 from template_designer.planning.reach import reach_of_target
+from template_designer.planning.structures import build_structures
 
 Progress = Callable[[str], None]
 STEPS = 6
@@ -65,7 +66,7 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
     source, strength_u = load_source(settings.source.model), source_strength_u(settings.source)
 
     say("building structures")
-    solids = {roi.name: build_solid(roi, case.image) for roi in case.rois.rois}
+    solids, odd = build_structures(case, used_names(settings))
     target = expanded(solids[settings.target.structure], settings.target.margin_mm)
 
     say("measuring needle paths")
@@ -87,7 +88,12 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
     )
     say("choosing needles and seeds")
     loading = search_loading(problem, settings.loading, prescription_gy)
-    bone = bone_names(settings.bone.patterns, case.rois.names)
+    if not loading.chosen.size:
+        raise NoSafePlanError(
+            f"no plan: with the goals of case {settings.id!r} every seed does more harm than "
+            "good; loosen the limits on organs or the [loading] limits"
+        )
+    bone = bone_names(settings.bone.patterns, tuple(solids))
     template = _template(case, approach, loading.chosen, _bone_length(case, solids, bone))
 
     say("computing dose and metrics")
@@ -123,7 +129,7 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
         reach=reach,
         warnings=(
             *case.warnings,
-            *(warning for solid in solids.values() for warning in solid.warnings),
+            *odd,
             *plan_warnings(settings, approach, template, reach, results),
         ),
         dose=field,

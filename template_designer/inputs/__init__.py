@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from template_designer.inputs import case_file, dicom_ct, dicom_rtstruct
-from template_designer.inputs.case_checks import source_strength_u
+from template_designer.inputs.case_checks import source_strength_u, used_names
 from template_designer.inputs.dicom_ct import read_ct_series
 from template_designer.inputs.dicom_rtstruct import read_rtstruct, referenced_series
 from template_designer.inputs.inspect import Inspection, inspect_path
@@ -65,4 +65,5 @@ __all__ = [
     "referenced_series",
     "resolve_names",
     "source_strength_u",
+    "used_names",
 ]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from template_designer.errors import GeometryError, InputError
 from template_designer.geometry.contours import cross_sections
+from template_designer.geometry.solids import build_solid
 from template_designer.inputs._dicom_file import is_dicom, read_dataset, text_of
 from template_designer.inputs._dicom_folder import FolderContent, scan_folder
 from template_designer.inputs.consistency import check_place
@@ -20,9 +21,6 @@ from template_designer.inputs.dicom_rtstruct import is_rtstruct, read_rtstruct
 from template_designer.model import ImageVolume, PlanWarning, Roi, RoiSet
 
 Triple = tuple[float, float, float]
-
-BRIDGE_SPACINGS = 2.5
-"""A stretch without contours up to this many spacings is counted as filled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,24 +207,9 @@ def _summaries(
 def _measure(
     roi: Roi, image: ImageVolume | None
 ) -> tuple[float, NDArray[np.float64], int, tuple[PlanWarning, ...]]:
-    """Volume (cm3), centroid (LPS, mm), slices and warnings of one structure, slab by slab."""
-    sections = cross_sections(roi)
-    steps = np.diff(sections.w_mm)
-    single = 1.0 if image is None else float(image.spacing_mm[2])
-    usual = float(np.median(steps)) if steps.size else single
-    halves = np.where(steps <= BRIDGE_SPACINGS * usual, steps, usual) / 2.0
-    end = [usual / 2.0]
-    thickness = np.concatenate([end, halves]) + np.concatenate([halves, end])
-    areas = np.array([shape.area for shape in sections.shapes])
-    centres = np.array(
-        [
-            (shape.centroid.x, shape.centroid.y, w)
-            for shape, w in zip(sections.shapes, sections.w_mm, strict=True)
-        ]
-    )
-    weights = areas * thickness
-    centroid = (weights @ centres / weights.sum()) @ sections.axes
-    return float(weights.sum()) / 1000.0, centroid, len(areas), sections.warnings
+    """Volume (cm3), centroid (LPS, mm), slices and warnings of one structure, as plans see it."""
+    solid = build_solid(roi, image)
+    return solid.volume_cm3, solid.centroid_lps_mm, len(cross_sections(roi).w_mm), solid.warnings
 
 
 def _triple(values: NDArray[np.float64], digits: int = 3) -> Triple:

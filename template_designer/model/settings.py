@@ -214,6 +214,7 @@ class LoadingSettings(Settings):
     max_needles: Annotated[int, Field(ge=1, le=500)] | None = None
     max_seeds: Annotated[int, Field(ge=1, le=2000)] | None = None
     random_seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 43
+    search_moves: Annotated[int, Field(ge=1000, le=100_000_000)] = 200_000  # of every start
 
     @model_validator(mode="after")
     def _spacing_is_a_range(self) -> Self:

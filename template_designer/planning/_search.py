@@ -58,12 +58,14 @@ def _cost(dose, influence, add, drop, n_target, n_outside, limits, settings):
             else:
                 short += 1.0 - d / limit
         count = max(1, last - first)
+        missed = 0.0  # part of the volume or of the dose; counts at most once however large
         if limits[row, 3] < 0.0 and limits[row, 4] < 0.0:
-            cost += limits[row, 5] * max(0.0, total / count / limit - 1.0)
+            missed = max(0.0, total / count / limit - 1.0)
         if limits[row, 3] >= 0.0 and above > limits[row, 3]:
-            cost += limits[row, 5] * (excess + (above - limits[row, 3]) / count)
+            missed = excess + (above - limits[row, 3]) / count
         if limits[row, 4] >= 0.0 and above < limits[row, 4]:
-            cost += limits[row, 5] * (short + limits[row, 4] - above) / count
+            missed = (short + limits[row, 4] - above) / count
+        cost += limits[row, 5] * missed / (1.0 + missed)
     return cost
 
 

@@ -1,0 +1,5 @@
+"""``python -m template_designer`` is the console script."""
+
+from template_designer.cli import main
+
+main()

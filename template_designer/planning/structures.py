@@ -1,0 +1,34 @@
+"""All structures of a case as solids; a broken one that no rule needs is left out, and said so."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from template_designer.errors import GeometryError
+from template_designer.geometry.solids import Solid, build_solid
+from template_designer.model import Case, PlanWarning
+
+
+def build_structures(
+    case: Case, used: Collection[str]
+) -> tuple[dict[str, Solid], tuple[PlanWarning, ...]]:
+    """Solids of all structures by name, in file order, and what was odd about them.
+
+    Raises
+    ------
+    GeometryError
+        If a structure that the case uses cannot be built.
+    """
+    solids: dict[str, Solid] = {}
+    warnings: list[PlanWarning] = []
+    for roi in case.rois.rois:
+        try:
+            solid = build_solid(roi, case.image)
+        except GeometryError as error:
+            if roi.name in used:
+                raise
+            warnings.append(PlanWarning("roi-skipped", f"ROI {roi.name!r} is left out: {error}"))
+            continue
+        solids[roi.name] = solid
+        warnings.extend(solid.warnings)
+    return solids, tuple(warnings)

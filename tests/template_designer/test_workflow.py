@@ -1,0 +1,125 @@
+"""The whole path on a phantom whose numbers are known."""
+
+import numpy as np
+import pytest
+
+from template_designer.errors import NoSafePlanError
+from template_designer.model import HoleState
+from template_designer.workflow import STEPS, design
+from tests.template_designer.planning.phantom import HEIGHTS
+from tests.template_designer.planning.plans import good_plan, phantom_case
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return good_plan()
+
+
+def test_depths_are_counted_from_the_two_faces_they_name(plan):
+    for needle in plan.needles:
+        tip_y = needle.tip_lps_mm[1]
+        # plate on the skin at y = -70, 20 mm thick, needles along +y
+        assert needle.entry_lps_mm[1] == pytest.approx(-70.0, abs=1e-9)
+        assert needle.depth_mm == pytest.approx(tip_y + 70.0 + 20.0, abs=1e-9)
+        assert needle.skin_depth_mm == pytest.approx(tip_y + 70.0, abs=1e-3)  # bisection
+        assert needle.bone_mm == pytest.approx(4.0, abs=1e-6)
+
+
+def test_clearance_and_skin_are_never_larger_than_they_are(plan):
+    for needle in plan.needles:
+        x, _, _ = needle.tip_lps_mm
+        reach = max(0.0, 5.0 - needle.tip_lps_mm[1])  # the cord's axis lies at (24, 5)
+        exact = np.hypot(24.0 - x, reach) - 5.0 - 0.635
+        # a 256-gon cord, interpolation and sampling: under 0.1 mm at 10 mm and more
+        assert exact - 0.2 <= needle.clearance_mm["Cord"] <= exact + 0.001
+        for seed in needle.seeds:
+            sides = 70.0 - np.abs(np.array(seed.center_lps_mm)[:2]).max()
+            sides = min(sides, 60.0) - 0.4  # followed up to 60 mm; less the capsule's radius
+            half = 2.275 if abs(seed.center_lps_mm[1]) >= abs(seed.center_lps_mm[0]) else 0.0
+            assert sides - half - 0.1 <= seed.skin_mm <= sides + 1e-5
+
+
+def test_the_frame_is_seen_from_the_operator(plan):
+    frame = plan.templates[0].lps_from_template
+    np.testing.assert_allclose(frame[:3, 2], [0, 1, 0], atol=1e-12)  # into the patient
+    np.testing.assert_allclose(frame[:3, 1], [0, 0, -1], atol=1e-12)  # head up
+    # looking along +y (to the patient's back) with the head up, the patient's left is on the right
+    np.testing.assert_allclose(frame[:3, 0], [1, 0, 0], atol=1e-12)
+
+
+def test_hole_states_add_up(plan):
+    holes = plan.templates[0].holes
+    assert len(holes) == 225
+    planned = {hole.label for hole in holes if hole.state is HoleState.PLANNED}
+    assert planned == {needle.label for needle in plan.needles}
+    assert all((h.reason is not None) == (h.state is HoleState.BLOCKED) for h in holes)
+
+
+def test_the_target_metrics_are_plausible_and_the_default_goals_are_met(plan):
+    metrics = plan.metrics["GTV"]
+    exact = np.pi * 12.0**2 * 3.0 * np.count_nonzero(np.abs(HEIGHTS) < 12.0) / 1000.0
+    assert metrics["volume_cm3"] == pytest.approx(exact, rel=2e-3)  # 256-gon
+    assert [goal.metric for goal in plan.goals] == ["D90", "V100"]
+    assert plan.goals_met
+    assert metrics["ci"] > 0.7
+    assert metrics["reachable_pct"] > 95.0  # the rest lies beside the outermost needles
+    assert metrics["ei"] == pytest.approx(
+        metrics["v100_pct"] / 100.0 * (metrics["v100_pct"] / 100.0 / metrics["ci"] - 1.0)
+    )
+    assert plan.dose.border_max_gy < 120.0
+
+
+def test_bone_is_read_from_the_ct_where_none_is_drawn():
+    case = phantom_case()
+    hu = np.full((len(HEIGHTS), 141, 141), 40, np.int16)
+    hu[:, 40:45, :] = 900  # rows at y = -70 + 40 ... 44: 5 rows, half a step faded each side
+    from dataclasses import replace
+
+    image = replace(
+        case.image,
+        hu=hu,
+        origin_lps_mm=np.array([-70.0, -70.0, HEIGHTS[0]]),
+        spacing_mm=np.array([1.0, 1.0, 3.0]),
+    )
+    rois = replace(case.rois, rois=tuple(r for r in case.rois.rois if r.name != "Bone"))
+    plan = design(replace(case, image=image, rois=rois))
+    # linear interpolation crosses 250 HU 0.76 mm outside the outer rows: 4 + 2 x 0.76
+    assert [n.bone_mm for n in plan.needles] == pytest.approx(
+        [4.0 + 2 * (900 - 250) / 860] * len(plan.needles),
+        abs=0.26,  # samples every 0.25 mm
+    )
+
+
+def test_a_margin_makes_a_larger_target():
+    plan = design(phantom_case(target={"structure": "GTV", "margin_mm": 3.0}))
+    assert plan.metrics["GTV"]["volume_cm3"] > 1.5 * good_plan().metrics["GTV"]["volume_cm3"]
+
+
+def test_no_safe_plan_is_an_error_of_its_own():
+    with pytest.raises(NoSafePlanError, match="all 225 holes are blocked"):
+        design(phantom_case(avoid=[{"structure": "Cord", "needle_clearance_mm": 70.0}]))
+
+
+def test_a_goal_that_cannot_be_met_is_said_to_be_missed():
+    goal = {"structure": "Cord", "metric": "Dmean", "at_most_gy": 0.01}
+    plan = design(phantom_case(goal=[goal]))
+    assert not plan.goals_met
+    assert any(w.code == "goal-missed" and "Dmean" in w.text for w in plan.warnings)
+
+
+def test_progress_is_told_as_often_as_promised():
+    told = []
+    design(phantom_case(), told.append)
+    assert len(told) == STEPS
+
+
+def test_a_broken_structure_that_nothing_needs_is_left_out_with_a_warning():
+    from dataclasses import replace
+
+    from tests.template_designer.geometry.shapes import roi
+
+    case = phantom_case()
+    broken = roi([[[0, 0, 0], [1, 0, 0], [2, 0, 0]]], "scribble")
+    plan = design(replace(case, rois=replace(case.rois, rois=(*case.rois.rois, broken))))
+    assert "scribble" not in plan.metrics
+    assert any(w.code == "roi-skipped" and "scribble" in w.text for w in plan.warnings)
