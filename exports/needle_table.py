@@ -23,6 +23,9 @@ COLUMNS = (
     "seed_from_tip_mm",
     "least_clearance_mm",
     "least_clearance_structure",
+    "tightest_rule_mm",
+    "tightest_rule_clearance_mm",
+    "tightest_rule_structure",
     "x_mm",
     "y_mm",
     "entry_x_lps_mm",
@@ -33,20 +36,22 @@ COLUMNS = (
     "tip_z_lps_mm",
 )
 """``depth_mm`` = operator face of the plate to tip; ``seed_from_tip_mm`` = tip to seed centres,
-separated by semicolons, from the tip backwards; ``x_mm``, ``y_mm`` = hole in the template frame."""
+separated by semicolons, from the tip backwards; ``least_clearance`` = to the nearest structure,
+``tightest_rule`` = to the one whose rule has the least to spare; ``x_mm``, ``y_mm`` = hole in the
+template frame."""
 
 
 def build(plan: Plan) -> bytes:
     """The needle table as CSV (UTF-8, one header row), column by column, then row by row.
 
-    Depths carry one decimal; clearances are rounded down.
+    Depths carry one decimal and are rounded down, away from what lies deeper; clearances too.
     """
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=COLUMNS, lineterminator="\r\n")
     writer.writeheader()
     for template in plan.templates:
         for needle in sorted(template.needles, key=_by_hole):
-            writer.writerow(_row(template, needle))
+            writer.writerow(_row(plan, template, needle))
     return text.getvalue().encode("utf-8")
 
 
@@ -57,26 +62,32 @@ def _by_hole(needle: Needle) -> tuple[int, str, int]:
     return len(match[1]), match[1], int(match[2])
 
 
-def _row(template: Template, needle: Needle) -> dict[str, object]:
+def _row(plan: Plan, template: Template, needle: Needle) -> dict[str, object]:
     hole = next((hole for hole in template.holes if hole.label == needle.label), None)
     if hole is None:
         raise OutputError(f"template {template.name!r} has no hole {needle.label!r} for its needle")
-    nearest = min(needle.clearance_mm, key=lambda name: needle.clearance_mm[name], default=None)
+    clearance = needle.clearance_mm
+    nearest = min(clearance, key=lambda name: clearance[name], default=None)
+    known = [rule for rule in plan.rules if rule.structure in clearance]
+    tightest = min(known, key=lambda r: clearance[r.structure] - r.clearance_mm, default=None)
     row: dict[str, object] = {
         "template": template.name,
         "hole": needle.label,
         "gauge": needle.gauge,
         "needle_length_mm": f"{needle.length_mm:g}",
-        "depth_mm": _tenths(needle.depth_mm),
-        "skin_depth_mm": _tenths(needle.skin_depth_mm),
+        "depth_mm": _tenths_down(needle.depth_mm),
+        "skin_depth_mm": _tenths_down(needle.skin_depth_mm),
         "bone_mm": _tenths(needle.bone_mm),
         "gap_mm": _tenths(template.gap_mm),
         "seeds": len(needle.seeds),
         "seed_from_tip_mm": ";".join(f"{rounded(seed.from_tip_mm, 2):g}" for seed in needle.seeds),
-        "least_clearance_mm": (
-            "" if nearest is None else f"{rounded_down(needle.clearance_mm[nearest], 1):.1f}"
-        ),
+        "least_clearance_mm": "" if nearest is None else _tenths_down(clearance[nearest]),
         "least_clearance_structure": nearest or "",
+        "tightest_rule_mm": "" if tightest is None else f"{tightest.clearance_mm:g}",
+        "tightest_rule_clearance_mm": (
+            "" if tightest is None else _tenths_down(clearance[tightest.structure])
+        ),
+        "tightest_rule_structure": "" if tightest is None else tightest.structure,
         "x_mm": f"{rounded(hole.x_mm, 2):g}",
         "y_mm": f"{rounded(hole.y_mm, 2):g}",
     }
@@ -84,6 +95,10 @@ def _row(template: Template, needle: Needle) -> dict[str, object]:
         for axis, value in zip("xyz", point, strict=True):
             row[f"{name}_{axis}_lps_mm"] = f"{rounded(value, 2):.2f}"
     return row
+
+
+def _tenths_down(value_mm: float) -> str:
+    return f"{rounded_down(value_mm, 1):.1f}"
 
 
 def _tenths(value_mm: float) -> str:

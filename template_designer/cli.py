@@ -53,9 +53,8 @@ def design(
 ) -> None:
     """Plan a case: CT, contours and entry plane in; plate, needle table and dose out.
 
-    Exit code 0: done, every hard rule holds and every goal is met. 1: the plan is written but a
-    stated goal is missed (the summary says which). 2: the input is wrong, nothing is written.
-    3: no safe plan exists, nothing is written.
+    The case file says what to plan; the demo's is an example to start from. Ends with 0 when every
+    hard rule holds and every goal is met, with 1 when the plan is written but misses a goal.
     """
     raise typer.Exit(EXIT_DONE if _run(case, output, overwrite) else EXIT_GOAL_MISSED)
 
@@ -93,9 +92,10 @@ def inspect(
 @app.command()
 def sources() -> None:
     """List the seed models on board, with their constants and where the numbers come from."""
-    from template_designer.summary import source_table
+    from template_designer.summary import source_tables
 
-    Console().print(source_table())
+    for table in source_tables():
+        Console().print(table)
 
 
 @app.callback(invoke_without_command=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -9,48 +10,31 @@ from dose import load_source, source_names
 from template_designer.inputs import Inspection
 from template_designer.model import Plan
 
-METRIC_HEADINGS = {
+ORGAN_COLUMNS = {
     "volume_cm3": "cm³",
-    "d90_gy": "D90 Gy",
-    "d100_gy": "D100 Gy",
-    "v100_pct": "V100 %",
-    "v150_pct": "V150 %",
-    "v200_pct": "V200 %",
-    "ci": "CI",
-    "ei": "EI",
-    "hi": "HI",
     "dmax_gy": "Dmax Gy",
     "d0_1cc_gy": "D0.1cc Gy",
     "d2cc_gy": "D2cc Gy",
     "mean_gy": "mean Gy",
 }
+TARGET_ROWS = {
+    "volume_cm3": "volume      {:.1f} cm³",
+    "d90_gy": "D90         {:.1f} Gy",
+    "d100_gy": "D100        {:.1f} Gy",
+    "v100_pct": "V100        {:.1f} %",
+    "v150_pct": "V150        {:.1f} %",
+    "v200_pct": "V200        {:.1f} %",
+    "ci": "CI          {:.2f}",
+    "ei": "EI          {:.2f}",
+    "hi": "HI          {:.2f}",
+}
 
 
 def plan_tables(plan: Plan) -> tuple[Table | Text, ...]:
     """Everything the user should read after a run, most important last."""
-    target = plan.settings.target.structure
-    organs = {name: m for name, m in plan.metrics.items() if name != target}
     tables: list[Table | Text] = [
-        _metric_table(
-            f"{plan.id}: organs",
-            organs,
-            ("volume_cm3", "dmax_gy", "d0_1cc_gy", "d2cc_gy", "mean_gy"),
-        ),
-        _metric_table(
-            f"{plan.id}: target, {plan.prescription_gy:g} Gy prescribed",
-            {target: plan.metrics[target]},
-            (
-                "volume_cm3",
-                "d90_gy",
-                "d100_gy",
-                "v100_pct",
-                "v150_pct",
-                "v200_pct",
-                "ci",
-                "ei",
-                "hi",
-            ),
-        ),
+        _organ_table(plan),
+        _target_table(plan),
         _implant(plan),
         _goal_table(plan),
     ]
@@ -68,12 +52,13 @@ def inspection_tables(found: Inspection) -> tuple[Table | Text, ...]:
     images = content["images"]
     for image in images if isinstance(images, list) else [images]:
         if image:
-            table = Table(title="images", title_justify="left", show_header=False)
+            table = _table("images")
+            table.show_header = False
             for key, value in image.items():
                 table.add_row(key, str(value))
             tables.append(table)
     if content["structures"]:
-        table = Table(title="structures", title_justify="left")
+        table = _table("structures")
         table.add_column("name")
         table.add_column("cm³", justify="right")
         table.add_column("centroid LPS mm", justify="right")
@@ -89,44 +74,56 @@ def inspection_tables(found: Inspection) -> tuple[Table | Text, ...]:
     return tuple(tables)
 
 
-def source_table() -> Table:
-    """The seed models on board."""
-    table = Table(title="seed models", title_justify="left")
-    headings = ("model", "maker", "nuclide", "half-life d", "Λ cGy/(h U)", "L_eff mm", "capsule mm")
-    for heading in (*headings, "data"):
-        table.add_column(
-            heading, justify="left" if heading in ("model", "maker", "data") else "right"
-        )
+def source_tables() -> tuple[Table, ...]:
+    """The seed models on board, one block each."""
+    tables = []
     for name in source_names():
         source = load_source(name)
-        table.add_row(
-            name,
-            f"{source.manufacturer} {source.model}",
-            source.nuclide,
-            f"{source.half_life_days:g}",
-            f"{source.dose_rate_constant:g}",
-            f"{source.active_length_mm:g}",
-            f"{source.capsule_length_mm:g} x {source.capsule_diameter_mm:g}",
-            f"{source.publication}; {source.status}",
-        )
+        table = _table(name)
+        table.show_header = False
+        capsule = f"{source.capsule_length_mm:g} x {source.capsule_diameter_mm:g} mm"
+        for key, value in (
+            ("seed", f"{source.manufacturer} {source.model}, {source.nuclide}"),
+            ("half-life", f"{source.half_life_days:g} d"),
+            ("dose-rate constant", f"{source.dose_rate_constant:g} cGy/(h U)"),
+            ("effective length, capsule", f"{source.active_length_mm:g} mm, {capsule}"),
+            ("published", source.publication),
+            ("data", source.status),
+        ):
+            table.add_row(key, Text(value))
+        tables.append(table)
+    return tuple(tables)
+
+
+def _organ_table(plan: Plan) -> Table:
+    table = _table(f"{plan.id}: organs")
+    table.add_column("structure", no_wrap=True)
+    for heading in ORGAN_COLUMNS.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, metrics in plan.metrics.items():
+        if name != plan.settings.target.structure:
+            values = (f"{metrics[key]:.1f}" for key in ORGAN_COLUMNS)
+            table.add_row(Text(name), *values)
     return table
 
 
-def _metric_table(title: str, rows: dict, keys: tuple[str, ...]) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("structure")
-    for key in keys:
-        table.add_column(METRIC_HEADINGS[key], justify="right")
-    for name, metrics in rows.items():
-        digits = (2 if key in ("ci", "ei", "hi", "volume_cm3") else 1 for key in keys)
-        table.add_row(
-            Text(name), *(f"{metrics[k]:.{d}f}" for k, d in zip(keys, digits, strict=True))
-        )
+def _target_table(plan: Plan) -> Table:
+    name = plan.settings.target.structure
+    table = _table(f"{plan.id}: target {name}, {plan.prescription_gy:g} Gy prescribed")
+    table.show_header = False
+    rows = [form.format(plan.metrics[name][key]) for key, form in TARGET_ROWS.items()]
+    for dose, index in zip(rows[:6], [*rows[6:], "", "", ""], strict=True):
+        table.add_row(dose, index)
     return table
+
+
+def _table(title: str) -> Table:
+    return Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
 
 
 def _implant(plan: Plan) -> Table:
-    table = Table(title=f"{plan.id}: implant", title_justify="left", show_header=False)
+    table = _table(f"{plan.id}: implant")
+    table.show_header = False
     source = f"{plan.source_model}, {plan.air_kerma_strength_u:.3f} U a seed"
     table.add_row("seeds", f"{plan.seed_count} ({source})")
     table.add_row("needles", str(len(plan.needles)))
@@ -138,7 +135,7 @@ def _implant(plan: Plan) -> Table:
 
 
 def _goal_table(plan: Plan) -> Table:
-    table = Table(title=f"{plan.id}: goals", title_justify="left")
+    table = _table(f"{plan.id}: goals")
     for heading in ("structure", "metric", "goal", "plan", ""):
         table.add_column(heading, justify="right" if heading in ("goal", "plan") else "left")
     for goal in plan.goals:

@@ -210,7 +210,7 @@ class LoadingSettings(Settings):
 
     seed_spacing_mm: tuple[Positive, Positive] = (5.0, 10.0)  # centre to centre, least and most
     step_mm: Annotated[Number, Field(ge=0.5, le=10.0)] = 2.5  # grid of seed centres along a needle
-    outside_target_mm: Annotated[Number, Field(ge=0.0, le=10.0)] = 0.0  # seed centres, at most
+    outside_target_mm: Annotated[Number, Field(ge=0.0, le=10.0)] = 1.0  # seed centres, at most
     max_needles: Annotated[int, Field(ge=1, le=500)] | None = None
     max_seeds: Annotated[int, Field(ge=1, le=2000)] | None = None
     random_seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 43

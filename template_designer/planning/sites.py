@@ -11,6 +11,9 @@ from template_designer.frames import transform_points
 from template_designer.geometry.distance import DistanceField
 from template_designer.geometry.paths import NeedlePaths, axis_points
 
+TIP_GRID_MM = 0.5
+"""Tips lie at multiples of this below the plate: a depth a person can set, printed unrounded."""
+
 
 @dataclass(frozen=True, slots=True)
 class SeedRules:
@@ -46,8 +49,9 @@ def find_sites(
 ) -> SeedSites:
     """Permitted seed positions: inside the target, deep enough under the skin, on permitted paths.
 
-    In every hole the deepest seed lies as deep as rules and target allow, the others a whole
-    number of steps behind it. The needle's tip ends with the capsule of its deepest seed.
+    In every hole the deepest seed lies as deep as rules and target allow, with the tip on a depth
+    that can be set (:data:`TIP_GRID_MM`); the others lie a whole number of steps behind it. The
+    needle's tip ends with the capsule of its deepest seed.
     """
     shape = (len(paths.points), len(paths.z_mm))
     where = axis_points(paths.points, paths.z_mm, frame)
@@ -62,7 +66,9 @@ def find_sites(
         usable = np.flatnonzero(near_target[n] & permitted[n])
         if not usable.size:
             continue
-        deepest, shallowest = paths.z_mm[usable[-1]], paths.z_mm[usable[0]]
+        shallowest = paths.z_mm[usable[0]]
+        tip = np.floor((paths.z_mm[usable[-1]] + rules.half_length_mm) / TIP_GRID_MM) * TIP_GRID_MM
+        deepest = tip - rules.half_length_mm
         count = int((deepest - shallowest) / rules.step_mm + 1e-6) + 1
         holes.append(np.full(count, n))
         slots.append(np.arange(count))
