@@ -22,8 +22,8 @@ def test_it_agrees_with_the_plan(plan):
     to_template = inverse(plan.templates[0].lps_from_template)
     for row in rows:
         needle = needles[row["hole"]]
-        assert float(row["depth_mm"]) == pytest.approx(needle.depth_mm, abs=0.05 + 1e-9)  # 1 digit
-        assert float(row["skin_depth_mm"]) == pytest.approx(needle.skin_depth_mm, abs=0.05 + 1e-9)
+        for key in ("depth_mm", "skin_depth_mm"):  # one digit, never deeper than planned
+            assert -1e-9 <= getattr(needle, key) - float(row[key]) < 0.1
         assert [float(v) for v in row["seed_from_tip_mm"].split(";")] == [
             seed.from_tip_mm for seed in needle.seeds
         ]
