@@ -5,34 +5,29 @@ Case -> solids -> plate -> needle paths -> seed sites -> chosen seeds -> needles
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dose import SeedModel, load_source
+from dose import load_source
 from template_designer._version import __version__
 from template_designer.errors import NoSafePlanError
 from template_designer.geometry.margin import expanded
-from template_designer.geometry.sampling import volume_samples
-from template_designer.geometry.solids import Solid
 from template_designer.inputs import source_strength_u, used_names
-from template_designer.model import OUTER_DIAMETER_MM, Case, Hole, HoleState, Plan, Template
+from template_designer.model import Case, Plan
 from template_designer.planning.advice import plan_warnings, why_no_plan
-from template_designer.planning.approach import Approach, prepare_approach
-from template_designer.planning.bone import bone_in_ct, bone_in_structures, bone_names
+from template_designer.planning.approach import prepare_approach
+from template_designer.planning.bone import bone_length, bone_names
 from template_designer.planning.evaluate import (
     Seeds,
-    StructureDose,
     goal_results,
+    structure_doses,
     structure_metrics,
 )
 from template_designer.planning.goals import goals_or_default
 from template_designer.planning.loading import build_problem, search_loading
-from template_designer.planning.needles import BoneLength, build_needles
 from template_designer.planning.pictures import plan_surfaces
 from template_designer.planning.reach import reach_of_target
 from template_designer.planning.structures import build_structures
+from template_designer.planning.template import build_template
 
 Progress = Callable[[str], None]
 STEPS = 6
@@ -94,27 +89,16 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
             "good; loosen the limits on organs or the [loading] limits"
         )
     bone = bone_names(settings.bone.patterns, tuple(solids))
-    template = _template(case, approach, loading.chosen, _bone_length(case, solids, bone))
-
-    say("computing dose and metrics")
-    seeds = _seeds(template, approach.axis, source, strength_u)
-    field = seeds.field(prescription_gy)
-    shown = {target.name: target} | {
-        n: s for n, s in solids.items() if n not in (settings.skin.structure, target.name)
-    }
-    doses = {name: StructureDose.of(solid, seeds) for name, solid in shown.items()}
-    metrics = structure_metrics(doses, target.name, field, prescription_gy)
-    results = goal_results(goals, doses, metrics, prescription_gy)
-    reach = reach_of_target(
-        *volume_samples(target),
-        sites=approach.sites,
-        points=approach.points,
-        paths=approach.paths,
-        frame=approach.frame,
-        pitch_mm=settings.template.pitch_mm,
-        skin_name=settings.skin.structure,
+    template = build_template(
+        settings, approach, loading.chosen, bone_length(case.image, solids, bone, settings.bone)
     )
-    metrics[target.name]["reachable_pct"] = reach.reachable_pct
+    say("computing dose and metrics")
+    seeds = Seeds.of(template, source, strength_u)
+    field = seeds.field(prescription_gy)
+    reach = reach_of_target(target, approach, settings)
+    doses = structure_doses(settings, solids, target, seeds)
+    metrics = structure_metrics(doses, target.name, field, prescription_gy, reach)
+    results = goal_results(goals, doses, metrics, prescription_gy)
 
     say("building surfaces")
     return Plan(
@@ -136,53 +120,3 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
         rules=approach.rules,
         surfaces=plan_surfaces(settings, solids, target, bone),
     )
-
-
-def _bone_length(case: Case, solids: Mapping[str, Solid], names: tuple[str, ...]) -> BoneLength:
-    if names:
-        return bone_in_structures(tuple(solids[name] for name in names))
-    return bone_in_ct(case.image, case.settings.bone.threshold_hu)
-
-
-def _template(
-    case: Case, approach: Approach, chosen: NDArray[np.int64], bone_mm: BoneLength
-) -> Template:
-    settings = case.settings
-    needles = build_needles(
-        chosen,
-        approach.sites,
-        approach.paths,
-        approach.frame,
-        needle=settings.needle,
-        thickness_mm=settings.template.size_mm[2],
-        rules=approach.seed_rules,
-        skin=approach.skin,
-        bone_mm=bone_mm,
-    )
-    planned = {needle.label for needle in needles}
-
-    def state(label: str) -> HoleState:
-        if label in planned:
-            return HoleState.PLANNED
-        return HoleState.OPEN if approach.reasons[label] is None else HoleState.BLOCKED
-
-    return Template(
-        name="T1",
-        size_mm=settings.template.size_mm,
-        pitch_mm=settings.template.pitch_mm,
-        bore_mm=OUTER_DIAMETER_MM[settings.needle.gauge] + settings.needle.bore_allowance_mm,
-        gap_mm=approach.gap_mm,
-        lps_from_template=approach.frame,
-        holes=tuple(
-            Hole(p.label, p.x_mm, p.y_mm, state(p.label), approach.reasons[p.label])
-            for p in approach.points
-        ),
-        needles=needles,
-    )
-
-
-def _seeds(
-    template: Template, axis: NDArray[np.float64], source: SeedModel, strength_u: float
-) -> Seeds:
-    centers = np.array([s.center_lps_mm for n in template.needles for s in n.seeds])
-    return Seeds(source, centers, np.broadcast_to(axis, centers.shape), strength_u)

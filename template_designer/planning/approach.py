@@ -97,13 +97,7 @@ def prepare_approach(
         longest_tip_mm=longest,
         radius_mm=0.5 * OUTER_DIAMETER_MM[needle.gauge],
     )
-    seed_rules = SeedRules(
-        half_length_mm=0.5 * source.capsule_length_mm,
-        radius_mm=0.5 * source.capsule_diameter_mm,
-        skin_depth_mm=settings.skin.seed_depth_mm,
-        step_mm=settings.loading.step_mm,
-        outside_mm=settings.loading.outside_target_mm,
-    )
+    seed_rules = _seed_rules(settings, source)
     skin = fields[settings.skin.structure]
     sites = find_sites(paths, frame, target=target_field, skin=skin, rules=seed_rules)
     reasons = {
@@ -129,6 +123,16 @@ def needle_rules(settings: CaseSettings) -> tuple[NeedleRule, ...]:
         for name in rule.patterns:
             limits[name] = max(limits.get(name, 0.0), rule.needle_clearance_mm)
     return tuple(NeedleRule(name, limit) for name, limit in limits.items())
+
+
+def _seed_rules(settings: CaseSettings, source: SeedModel) -> SeedRules:
+    return SeedRules(
+        half_length_mm=0.5 * source.capsule_length_mm,
+        radius_mm=0.5 * source.capsule_diameter_mm,
+        skin_depth_mm=settings.skin.seed_depth_mm,
+        step_mm=settings.loading.step_mm,
+        outside_mm=settings.loading.outside_target_mm,
+    )
 
 
 def in_scan(image: ImageVolume, points_lps_mm: NDArray[np.float64]) -> NDArray[np.bool_]:

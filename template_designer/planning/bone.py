@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
@@ -9,6 +11,7 @@ from scipy.ndimage import map_coordinates
 from template_designer.geometry.paths import length_in_solid_mm
 from template_designer.geometry.solids import Solid
 from template_designer.model import ImageVolume
+from template_designer.model.settings import BoneSettings
 from template_designer.planning.needles import BoneLength
 
 CT_STEP_MM = 0.25
@@ -21,6 +24,15 @@ BONE_NAMES = ("bone", "bones", "bone_all", "skeleton")
 def bone_names(stated: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
     """Structures that count as bone: those the case names, else one called bone or bones."""
     return stated or tuple(name for name in names if name.lower() in BONE_NAMES)[:1]
+
+
+def bone_length(
+    image: ImageVolume, solids: Mapping[str, Solid], names: tuple[str, ...], settings: BoneSettings
+) -> BoneLength:
+    """Bone by the named structures, else by the CT."""
+    if names:
+        return bone_in_structures(tuple(solids[name] for name in names))
+    return bone_in_ct(image, settings.threshold_hu)
 
 
 def bone_in_structures(solids: tuple[Solid, ...]) -> BoneLength:

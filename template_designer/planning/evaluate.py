@@ -21,7 +21,7 @@ from dose import (
 )
 from template_designer.geometry.sampling import surface_samples, volume_samples
 from template_designer.geometry.solids import Solid
-from template_designer.model import GoalResult, GoalSettings
+from template_designer.model import CaseSettings, GoalResult, GoalSettings, Reach, Template
 from template_designer.model.metrics import MetricKind, parse
 
 GRID_MM = 1.0
@@ -36,6 +36,13 @@ class Seeds:
     centers_lps_mm: NDArray[np.float64]  # (n, 3)
     axes_lps: NDArray[np.float64]  # (n, 3)
     strength_u: float
+
+    @classmethod
+    def of(cls, template: Template, source: SeedModel, strength_u: float) -> Seeds:
+        """All seeds of one plate; their axis is that of its needles."""
+        centers = np.array([s.center_lps_mm for n in template.needles for s in n.seeds])
+        axis = np.asarray(template.lps_from_template)[:3, 2]
+        return cls(source, centers, np.broadcast_to(axis, centers.shape), strength_u)
 
     def dose_gy(self, points_lps_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """Dose to full decay at points, (n, 3) -> (n,) Gy."""
@@ -78,14 +85,27 @@ class StructureDose:
         return float(max(self.doses_gy.max(), self.surface_gy.max()))
 
 
+def structure_doses(
+    settings: CaseSettings, solids: Mapping[str, Solid], target: Solid, seeds: Seeds
+) -> dict[str, StructureDose]:
+    """Doses in the target and in every other structure but the body, the target first."""
+    organs = {n: s for n, s in solids.items() if n not in (settings.skin.structure, target.name)}
+    return {n: StructureDose.of(s, seeds) for n, s in {target.name: target, **organs}.items()}
+
+
 def structure_metrics(
-    doses: Mapping[str, StructureDose], target: str, field: DoseField, prescription_gy: float
+    doses: Mapping[str, StructureDose],
+    target: str,
+    field: DoseField,
+    prescription_gy: float,
+    reach: Reach,
 ) -> dict[str, dict[str, float]]:
     """Metrics of every structure by the names of ``plan.json``, the target first."""
     reference_cm3 = field.volume_at_or_above_cm3(prescription_gy)
     hit = doses[target]
     metrics = {
         target: target_metrics(hit.doses_gy, hit.weights_cm3, reference_cm3, prescription_gy)
+        | {"reachable_pct": reach.reachable_pct}
     }
     for name, dose in doses.items():
         if name != target:

@@ -1,0 +1,55 @@
+"""A plate with its holes and needles, from the chosen seed positions."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from template_designer.model import OUTER_DIAMETER_MM, CaseSettings, Hole, HoleState, Template
+from template_designer.planning.approach import Approach
+from template_designer.planning.needles import BoneLength, build_needles
+
+
+def build_template(
+    settings: CaseSettings, approach: Approach, chosen: NDArray[np.int64], bone_mm: BoneLength
+) -> Template:
+    """The finished plate: every hole planned, open or blocked, and the needles with their seeds.
+
+    Parameters
+    ----------
+    chosen : (n,) ndarray of int
+        Indices into ``approach.sites``.
+    bone_mm : callable
+        Length of bone between two LPS points, mm.
+    """
+    needles = build_needles(
+        chosen,
+        approach.sites,
+        approach.paths,
+        approach.frame,
+        needle=settings.needle,
+        thickness_mm=settings.template.size_mm[2],
+        rules=approach.seed_rules,
+        skin=approach.skin,
+        bone_mm=bone_mm,
+    )
+    planned = {needle.label for needle in needles}
+
+    def state(label: str) -> HoleState:
+        if label in planned:
+            return HoleState.PLANNED
+        return HoleState.OPEN if approach.reasons[label] is None else HoleState.BLOCKED
+
+    return Template(
+        name="T1",
+        size_mm=settings.template.size_mm,
+        pitch_mm=settings.template.pitch_mm,
+        bore_mm=OUTER_DIAMETER_MM[settings.needle.gauge] + settings.needle.bore_allowance_mm,
+        gap_mm=approach.gap_mm,
+        lps_from_template=approach.frame,
+        holes=tuple(
+            Hole(p.label, p.x_mm, p.y_mm, state(p.label), approach.reasons[p.label])
+            for p in approach.points
+        ),
+        needles=needles,
+    )
