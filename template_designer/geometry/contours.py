@@ -19,8 +19,16 @@ from shapely.geometry.base import BaseGeometry
 from template_designer.errors import GeometryError
 from template_designer.model import PlanWarning, Roi
 
-SAME_PLANE_MM = 0.02
-"""Rings whose planes differ by less lie on one slice (DICOM decimal strings round to 0.01 mm)."""
+SAME_PLANE_MM = 0.2
+"""Rings whose planes differ by less lie on one slice: no scanner makes slices this thin, but planes
+are drawn with rounded coordinates, or twice."""
+
+SAME_SLICE_PART = 0.25
+"""The same as a part of the slice spacing, where the scan is known."""
+
+REDRAWN_PART, REDRAWN_MM = 0.9, 0.5
+"""A ring that fills this part of the one around it and stays this near to it is the same outline
+drawn again, not a hole: a shell this thin is no anatomy."""
 
 PLANARITY_MM = 0.5
 """A ring may leave its plane by this much (rounded oblique coordinates); more is refused."""
@@ -43,8 +51,15 @@ class CrossSections:
     warnings: tuple[PlanWarning, ...] = ()
 
 
-def cross_sections(roi: Roi) -> CrossSections:
+def cross_sections(roi: Roi, slice_spacing_mm: float | None = None) -> CrossSections:
     """Clean cross-sections of one region of interest.
+
+    Parameters
+    ----------
+    roi : Roi
+        Rings as drawn.
+    slice_spacing_mm : float, optional
+        Distance of the slices it was drawn on: rings nearer than a quarter of it share a slice.
 
     Raises
     ------
@@ -60,34 +75,46 @@ def cross_sections(roi: Roi) -> CrossSections:
                 f"structure {roi.name!r}: a contour leaves its plane by {spread / 2:.1f} mm; "
                 "its contours must lie on parallel planes"
             )
+    same = max(SAME_PLANE_MM, SAME_SLICE_PART * (slice_spacing_mm or 0.0))
     order = sorted(range(len(local)), key=lambda n: float(local[n][:, 2].mean()))
     groups: list[list[int]] = []
     heights: list[float] = []
     for n in order:
         w = float(local[n][:, 2].mean())
-        if heights and w - heights[-1] <= SAME_PLANE_MM:
+        if heights and w - heights[-1] <= same:
             groups[-1].append(n)
         else:
             groups.append([n])
             heights.append(w)
-    planes, shapes, crossing = [], [], []
+    planes, shapes = [], []
+    crossing, empty = [], []
     for w, group in zip(heights, groups, strict=True):
         shape, crossed = combine_rings([local[n][:, :2] for n in group], xor=roi.xor)
+        crossing.extend([w] if crossed else [])
         if shape.area > SLIVER_MM2:
             planes.append(w)
             shapes.append(shape)
-            crossing.extend([w] if crossed else [])
+        else:
+            empty.append(w)
     if not shapes:
         raise GeometryError(
             f"structure {roi.name!r}: its contours enclose no area; draw it again or leave it out"
         )
     warnings = []
+    if empty:
+        warnings.append(
+            PlanWarning(
+                "contours-empty",
+                f"{roi.name}: contours on {len(empty)} slice(s) enclose no area, the first at "
+                f"{empty[0]:.1f} mm; those slices were left out. Check the outline there.",
+            )
+        )
     if crossing:
         warnings.append(
             PlanWarning(
                 "contours-cross",
-                f"{roi.name}: contours cross each other on {len(crossing)} slice(s), the first at "
-                f"{crossing[0]:.1f} mm; they were joined. Check the outline there.",
+                f"{roi.name}: contours cross each other or were drawn twice on {len(crossing)} "
+                f"slice(s), the first at {crossing[0]:.1f} mm; they were joined. Check there.",
             )
         )
     return CrossSections(roi.name, axes, np.asarray(planes), tuple(shapes), tuple(warnings))
@@ -122,7 +149,7 @@ def combine_rings(
     """Combine the (n, 2) rings of one slice; also says whether rings cross each other.
 
     A ring inside another is a hole, a ring inside a hole an island (exclusive or). Rings that
-    cross partly are joined unless the file says exclusive or.
+    cross partly, or are one outline drawn twice, are joined unless the file says exclusive or.
     """
     parts = [ring_area(ring) for ring in rings_mm]
     parts = sorted((part for part in parts if part.area > SLIVER_MM2), key=lambda p: -p.area)
@@ -135,7 +162,7 @@ def combine_rings(
         shared = result.intersection(part).area
         if shared <= max(SLIVER_MM2, 1e-3 * part.area):
             result = result.union(part)
-        elif shared >= (1.0 - 1e-3) * part.area:
+        elif shared >= (1.0 - 1e-3) * part.area and not _redrawn(part, result):
             result = result.difference(part)
         else:
             crossed = True
@@ -152,8 +179,12 @@ def ring_area(ring_mm: NDArray[np.float64]) -> BaseGeometry:
     # run twice encloses nothing, a loop that is run twice is a hole
     line = shapely.node(shapely.LinearRing(ring_mm))
     faces = shapely.get_parts(shapely.polygonize([line]))
-    kept = [face for face in faces if _crossings(face.representative_point(), ring_mm) % 2 == 1]
-    return polygons_only(shapely.union_all(kept))
+    turns = [_turns(face.representative_point(), ring_mm) for face in faces]
+    odd = [face for face, (crossings, _) in zip(faces, turns, strict=True) if crossings % 2 == 1]
+    wound = [face for face, (_, winding) in zip(faces, turns, strict=True) if winding != 0]
+    even_odd, non_zero = (polygons_only(shapely.union_all(part)) for part in (odd, wound))
+    # a ring run round twice encloses nothing by the even-odd rule: then winding decides
+    return even_odd if even_odd.area >= 0.5 * non_zero.area else non_zero
 
 
 def polygons_only(shape: BaseGeometry) -> BaseGeometry:
@@ -178,9 +209,22 @@ def polygon_edges(shape: BaseGeometry) -> NDArray[np.float64]:
     return np.vstack(edges)
 
 
-def _crossings(point: shapely.Point, ring_mm: NDArray[np.float64]) -> int:
+def _redrawn(part: BaseGeometry, whole: BaseGeometry) -> bool:
+    """Whether a ring inside a shape is that shape's outline drawn again."""
+    around = [shapely.Polygon(p.exterior) for p in shapely.get_parts(whole) if p.intersects(part)]
+    outer = shapely.union_all(around)
+    return bool(
+        part.area > REDRAWN_PART * outer.area
+        and part.boundary.hausdorff_distance(outer.boundary) < REDRAWN_MM
+    )
+
+
+def _turns(point: shapely.Point, ring_mm: NDArray[np.float64]) -> tuple[int, int]:
+    """Crossings of a ray from a point with a ring, and the ring's winding number round it."""
     a, b = ring_mm, np.roll(ring_mm, -1, axis=0)
     straddles = (a[:, 1] <= point.y) != (b[:, 1] <= point.y)
     a, b = a[straddles], b[straddles]
     at = a[:, 0] + (point.y - a[:, 1]) / (b[:, 1] - a[:, 1]) * (b[:, 0] - a[:, 0])
-    return int(np.count_nonzero(at > point.x))
+    beyond = at > point.x
+    upward = np.where(b[beyond, 1] > a[beyond, 1], 1, -1)
+    return int(np.count_nonzero(beyond)), int(upward.sum())

@@ -19,11 +19,12 @@ def build_structures(
     GeometryError
         If a structure that the case uses cannot be built.
     """
+    avoided = {name for rule in case.settings.avoid for name in rule.patterns}
     solids: dict[str, Solid] = {}
     warnings: list[PlanWarning] = []
     for roi in case.rois.rois:
         try:
-            solid = build_solid(roi, case.image)
+            solid = build_solid(roi, case.image, bridge_all=roi.name in avoided)
         except GeometryError as error:
             if roi.name in used:
                 raise
