@@ -5,6 +5,8 @@
 array([19.8472])
 """
 
+from dose.checks import Check, published_checks
+from dose.decay import dose_fraction, dose_given_gy, dose_rate_on_day_cgy_h, strength_on
 from dose.enclosing import dose_field_enclosing
 from dose.errors import DoseInputError, PlannerError, UnknownSourceError
 from dose.grid import DoseField, DoseGrid, dose_on_grid
@@ -19,7 +21,13 @@ from dose.metrics import (
     target_metrics,
     volume_pct_at_dose,
 )
-from dose.sources import SeedModel, load_source, source_names
+from dose.point_source import (
+    anisotropy_factor,
+    dose_at_points_1d,
+    dose_rate_1d_cgy_h,
+    point_radial_dose,
+)
+from dose.sources import SeedModel, load_source, load_source_file, source_names
 from dose.superposition import dose_at_points, influence_matrix
 from dose.tg43 import (
     anisotropy,
@@ -29,6 +37,7 @@ from dose.tg43 import (
     radial_dose,
 )
 from dose.units import (
+    HALF_LIFE_DAYS,
     MBQ_PER_MCI,
     U_PER_MCI,
     USUAL_STRENGTH_U,
@@ -39,9 +48,11 @@ from dose.units import (
 )
 
 __all__ = [
+    "HALF_LIFE_DAYS",
     "MBQ_PER_MCI",
     "USUAL_STRENGTH_U",
     "U_PER_MCI",
+    "Check",
     "DoseField",
     "DoseGrid",
     "DoseInputError",
@@ -50,6 +61,7 @@ __all__ = [
     "UnknownSourceError",
     "air_kerma_strength_u",
     "anisotropy",
+    "anisotropy_factor",
     "apparent_activity_mbq",
     "apparent_activity_mci",
     "check_usual_strength",
@@ -57,19 +69,28 @@ __all__ = [
     "cumulative_dvh",
     "decayed_fraction",
     "dose_at_points",
+    "dose_at_points_1d",
     "dose_at_volume_cc",
     "dose_at_volume_pct",
     "dose_field_enclosing",
+    "dose_fraction",
+    "dose_given_gy",
     "dose_on_grid",
+    "dose_rate_1d_cgy_h",
     "dose_rate_cgy_h",
+    "dose_rate_on_day_cgy_h",
     "external_index",
     "geometry_function",
     "homogeneity_index",
     "influence_matrix",
     "load_source",
+    "load_source_file",
     "organ_metrics",
+    "point_radial_dose",
+    "published_checks",
     "radial_dose",
     "source_names",
+    "strength_on",
     "target_metrics",
     "volume_pct_at_dose",
 ]

@@ -41,6 +41,7 @@ def kernel_tables(source: SeedModel) -> KernelTables:
     inside = np.concatenate(([0.5 * edges[0]], 0.5 * (edges[1:] + edges[:-1]), [edges[-1] + 1.0]))
     r_bins = np.arange(np.ceil(edges[-1] * R_BINS_PER_CM) + 1.0) / R_BINS_PER_CM
     inner_theta = source.anisotropy_theta_deg[1:-1].copy()
+    wall_length_mm, wall_diameter_mm = source.wall_mm
     return KernelTables(
         r_edges_cm=edges,
         r_start=np.searchsorted(edges, r_bins, side="right").astype(np.int64),
@@ -50,9 +51,27 @@ def kernel_tables(source: SeedModel) -> KernelTables:
         log_g=_log_g_lines(source, inside),
         f_cells=_anisotropy_cells(source, inside),
         active_length_cm=source.active_length_mm / 10.0,
-        capsule_half_length_cm=source.capsule_length_mm / 20.0,
-        capsule_radius_cm=source.capsule_diameter_mm / 20.0,
+        capsule_half_length_cm=wall_length_mm / 20.0,
+        capsule_radius_cm=wall_diameter_mm / 20.0,
     )
+
+
+class FactorTables(NamedTuple):
+    """phi_an for the 1D kernel: in segment ``k`` it is ``lines[k, 0] + lines[k, 1] r``."""
+
+    first_r_cm: float  # below it the 2D formalism holds
+    r_edges_cm: NDArray[np.float64]  # (n,)
+    lines: NDArray[np.float64]  # (n + 1, 2); the first is never read
+
+
+@lru_cache(maxsize=32)
+def factor_tables(source: SeedModel) -> FactorTables:
+    """Phi_an of one seed model: linear in r, its last value beyond the table (TG-43U1S1)."""
+    r, factor = source.anisotropy_factor_r_cm, source.anisotropy_factor
+    slope = np.diff(factor) / np.diff(r)
+    between = np.column_stack((factor[:-1] - slope * r[:-1], slope))
+    first, last = np.array([[factor[0], 0.0]]), np.array([[factor[-1], 0.0]])
+    return FactorTables(float(r[0]), r, np.concatenate((first, between, last)))
 
 
 def _log_g_lines(source: SeedModel, inside_cm: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ References
 ----------
 .. [1] Williamson et al., Med. Phys. 26, 2529 (1999): apparent activity of I-125 and Pd-103.
 .. [2] Rivard et al., Med. Phys. 31, 633 (2004). https://doi.org/10.1118/1.1646040
+.. [3] Rivard et al., Med. Phys. 44, e297 (2017): half-life of Cs-131.
 """
 
 from __future__ import annotations
@@ -15,15 +16,22 @@ from dose.errors import DoseInputError
 from dose.validation import validate_number
 
 U_PER_MCI = {"I-125": 1.270, "Pd-103": 1.293}
-"""Air-kerma strength per apparent activity, U per mCi."""
+"""Air-kerma strength per apparent activity, U per mCi; Cs-131 seeds are specified in U only."""
+
+HALF_LIFE_DAYS = {"I-125": 59.40, "Pd-103": 16.991, "Cs-131": 9.689}
+"""Nuclides of permanent seeds, and their half-lives, days."""
 
 MBQ_PER_MCI = 37.0
 
-USUAL_STRENGTH_U = {"I-125": (0.1, 5.0)}
+UNITS = ("U", "mCi", "MBq")
+"""Units of strength: air-kerma strength, and two of apparent activity."""
+
+USUAL_STRENGTH_U = {"I-125": (0.1, 5.0), "Pd-103": (0.3, 15.0), "Cs-131": (0.3, 12.0)}
 """Least and greatest usual air-kerma strength of a permanent seed, U.
 
-Published series implant 0.4-0.8 mCi, 0.5-1.0 U; the range leaves a factor of five either way. What
-lies outside is most often a unit mistaken, such as MBq taken for mCi or for U.
+Usual seeds have 0.5-1.0 U of I-125 (published series: 0.4-0.8 mCi); for prostates 1.5-3 U of Pd-103
+and 1.6-2.4 U of Cs-131 are common. The ranges leave a factor of five either way. What lies outside
+is most often a unit mistaken, such as MBq taken for mCi or for U.
 """
 
 
@@ -37,7 +45,7 @@ def air_kerma_strength_u(value: float, unit: str, nuclide: str) -> float:
     unit : {"U", "mCi", "MBq"}
         Unit of ``value``; mCi and MBq are apparent activity.
     nuclide : str
-        A key of ``U_PER_MCI``, for example ``"I-125"``.
+        A key of ``HALF_LIFE_DAYS``, for example ``"I-125"``.
 
     Returns
     -------
@@ -46,7 +54,8 @@ def air_kerma_strength_u(value: float, unit: str, nuclide: str) -> float:
     Raises
     ------
     DoseInputError
-        If the value is not a positive number, or the unit or the nuclide is not known.
+        If the value is not a positive number, the unit or the nuclide is not known, or the nuclide
+        has no apparent activity on board (Cs-131) and the unit is not U.
 
     Examples
     --------
@@ -54,11 +63,12 @@ def air_kerma_strength_u(value: float, unit: str, nuclide: str) -> float:
     0.762
     """
     strength = validate_number(value, f"source strength ({unit})", above=0.0)
-    u_per_mci = _u_per_mci(nuclide)
-    factors = {"U": 1.0, "mCi": u_per_mci, "MBq": u_per_mci / MBQ_PER_MCI}
-    if unit not in factors:
-        raise DoseInputError(f"unit {unit!r} is not known; choose one of: {', '.join(factors)}")
-    return strength * factors[unit]
+    _check_nuclide(nuclide)
+    if unit not in UNITS:
+        raise DoseInputError(f"unit {unit!r} is not known; choose one of: {', '.join(UNITS)}")
+    if unit == "U":
+        return strength
+    return strength * _u_per_mci(nuclide) / (MBQ_PER_MCI if unit == "MBq" else 1.0)
 
 
 def apparent_activity_mci(strength_u: float, nuclide: str) -> float:
@@ -79,34 +89,44 @@ def check_usual_strength(strength_u: float, nuclide: str, *, confirmed: bool = F
     strength_u : float
         Air-kerma strength of one seed, U.
     nuclide : str
-        For example ``"I-125"``; one without a usual range always needs confirming.
+        A key of ``HALF_LIFE_DAYS``, for example ``"I-125"``.
     confirmed : bool
         Whether the user said that the strength is meant.
 
     Raises
     ------
     DoseInputError
-        If the strength is not usual and not confirmed; the message has it in every unit.
+        If the nuclide is not known, or the strength is not usual and not confirmed; the message
+        has it in every unit.
     """
     strength = validate_number(strength_u, "strength_u", above=0.0)
-    mci = apparent_activity_mci(strength, nuclide)
-    usual = USUAL_STRENGTH_U.get(nuclide)
-    if confirmed or (usual is not None and usual[0] <= strength <= usual[1]):
+    _check_nuclide(nuclide)
+    least, most = USUAL_STRENGTH_U[nuclide]
+    if confirmed or least <= strength <= most:
         return strength
-    value = f"a seed of {strength:.4g} U ({mci:.4g} mCi, {MBQ_PER_MCI * mci:.4g} MBq apparent)"
-    if usual is None:
-        raise DoseInputError(
-            f"{value} of {nuclide}: no usual range is known for this nuclide. If this strength is "
-            "meant, set confirm_unusual_strength = true."
-        )
+    mci = strength / U_PER_MCI[nuclide] if nuclide in U_PER_MCI else None
+    other = "" if mci is None else f" ({mci:.4g} mCi, {MBQ_PER_MCI * mci:.4g} MBq apparent)"
+    factor = "" if mci is None else f" = {_u_per_mci(nuclide):.3f} U"
     raise DoseInputError(
-        f"{value} lies outside {usual[0]:g}-{usual[1]:g} U, the usual range of {nuclide} seeds. "
-        f"Was mCi taken for U, or MBq for either (1 mCi = 37 MBq = {_u_per_mci(nuclide):.3f} U)? "
+        f"a seed of {strength:.4g} U{other} lies outside {least:g}-{most:g} U, the usual range of "
+        f"{nuclide} seeds. "
+        f"Was mCi taken for U, or MBq for either (1 mCi = 37 MBq{factor})? "
         "If this strength is meant, set confirm_unusual_strength = true."
     )
 
 
+def _check_nuclide(nuclide: str) -> None:
+    if nuclide not in HALF_LIFE_DAYS:
+        raise DoseInputError(
+            f"nuclide {nuclide!r} is not known; choose one of {list(HALF_LIFE_DAYS)}"
+        )
+
+
 def _u_per_mci(nuclide: str) -> float:
+    _check_nuclide(nuclide)
     if nuclide not in U_PER_MCI:
-        raise DoseInputError(f"nuclide {nuclide!r} is not known; choose one of {list(U_PER_MCI)}")
+        raise DoseInputError(
+            f"{nuclide} seeds have no agreed apparent activity here (only {list(U_PER_MCI)} have); "
+            "give their strength in U"
+        )
     return U_PER_MCI[nuclide]

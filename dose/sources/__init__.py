@@ -2,24 +2,56 @@
 
 from __future__ import annotations
 
-import tomllib
-from functools import lru_cache
+import os
+from functools import cache
 from importlib import resources
-from typing import Any
+from pathlib import Path
 
 from dose.errors import DoseInputError, UnknownSourceError
 from dose.sources.model import SeedModel
+from dose.sources.reader import read_source
 
 REGISTRY = {
+    # cross-checked, no question open
     "I125-6711": "i125_6711.toml",
     "I125-IAI125A": "i125_iai125a.toml",
+    "Pd103-200": "pd103_200.toml",
+    # checked in part: see README.md
+    "I125-2301": "i125_2301.toml",
+    "I125-AgX100": "i125_agx100.toml",
+    "I125-6702": "i125_6702.toml",
+    "I125-130.002": "i125_130_002.toml",
+    "I125-STM1251": "i125_stm1251.toml",
+    "Cs131-CS1Rev2": "cs131_cs1rev2.toml",
+    # one transcription, only the constant compared
+    "I125-6733": "i125_6733.toml",
+    "I125-9011": "i125_9011.toml",
+    "I125-I25.S06": "i125_i25s06.toml",
+    "I125-LS1": "i125_ls1.toml",
+    "I125-1251L": "i125_1251l.toml",
+    "I125-IS12501": "i125_is12501.toml",
+    "I125-3500": "i125_3500.toml",
+    "I125-SL125SH125": "i125_sl125sh125.toml",
+    "I125-MED3631": "i125_med3631.toml",
+    "Pd103-2335": "pd103_2335.toml",
+    "Pd103-IAPd103A": "pd103_iapd103a.toml",
+    "Pd103-MED3633": "pd103_med3633.toml",
 }
 """Name of each seed model, as a case file gives it, and the table file in this folder."""
 
+LARGEST_FILE_BYTES = 1_000_000
+"""A source file of a user is about 4 kB; a megabyte is something else."""
 
-def source_names() -> tuple[str, ...]:
-    """Names that ``load_source`` knows, in the order of the registry."""
-    return tuple(REGISTRY)
+
+def source_names(*, verified_only: bool = False) -> tuple[str, ...]:
+    """Names that ``load_source`` knows, in the order of the registry, verified ones first.
+
+    Parameters
+    ----------
+    verified_only : bool
+        Leave out models whose tables were not cross-checked, or with a question open.
+    """
+    return tuple(name for name in REGISTRY if not verified_only or load_source(name).verified)
 
 
 def load_source(name: str) -> SeedModel:
@@ -47,13 +79,56 @@ def load_source(name: str) -> SeedModel:
     return _load(name)
 
 
-@lru_cache(maxsize=32)
+@cache
 def _load(name: str) -> SeedModel:
     file_name = REGISTRY[name]
     text = resources.files("dose.sources").joinpath(file_name).read_text(encoding="utf-8")
     source = parse_source(text, where=f"dose/sources/{file_name}")
     if source.id != name:
         raise DoseInputError(f"dose/sources/{file_name}: id {source.id!r}, registered as {name!r}")
+    return source
+
+
+def load_source_file(path: str | os.PathLike[str]) -> SeedModel:
+    """Seed model from a user's own table file, in the layout of the files in this folder.
+
+    Parameters
+    ----------
+    path : path-like
+        TOML file; README.md in this folder describes it. Its ``source.id`` must not be the name of
+        a model on board.
+
+    Returns
+    -------
+    SeedModel
+        A new object on every call.
+
+    Raises
+    ------
+    DoseInputError
+        If the file cannot be read, a key is missing, unknown, or of the wrong type, a value has no
+        physical meaning, or the tables disagree with each other (phi_an with F, g_P with g_L); the
+        message names the file and the key.
+    """
+    try:
+        file = Path(path)
+        if file.stat().st_size > LARGEST_FILE_BYTES:
+            raise DoseInputError(
+                f"{file} has over {LARGEST_FILE_BYTES} bytes and is no source file; check the name"
+            )
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, TypeError, UnicodeDecodeError, ValueError) as error:
+        if isinstance(error, DoseInputError):
+            raise
+        raise DoseInputError(
+            f"source file {path!s} cannot be read as a text file in UTF-8: {error}; check its path"
+        ) from error
+    source = parse_source(text, where=str(file))
+    if source.id in REGISTRY:
+        raise DoseInputError(
+            f"{file}: source.id = {source.id!r} is a model on board; give your own source a name "
+            "of its own, so that nobody takes one for the other"
+        )
     return source
 
 
@@ -70,54 +145,16 @@ def parse_source(text: str, where: str) -> SeedModel:
     Raises
     ------
     DoseInputError
-        If the text is not TOML, a field is missing, or a value has no physical meaning.
+        As for ``load_source_file``.
     """
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise DoseInputError(f"{where} is not a TOML file: {error}") from error
-    try:
-        return _model_from(data)
-    except (KeyError, TypeError) as error:
-        raise DoseInputError(
-            f"{where}: field {error} is missing or misplaced; see dose/sources/README.md"
-        ) from error
-    except DoseInputError as error:
-        raise DoseInputError(f"{where}: {error}") from error
+    return read_source(text, where)
 
 
-def _model_from(data: dict[str, Any]) -> SeedModel:
-    seed, provenance = data["source"], data["provenance"]
-    radial, anisotropy, factor = (
-        data["radial_dose_line"],
-        data["anisotropy_2d"],
-        data["anisotropy_1d"],
-    )
-    return SeedModel(
-        id=seed["id"],
-        manufacturer=seed["manufacturer"],
-        model=seed["model"],
-        nuclide=seed["nuclide"],
-        half_life_days=seed["half_life_days"],
-        dose_rate_constant=data["dose_rate_constant"]["value"],
-        active_length_mm=_mm(seed["effective_length_cm"]),
-        capsule_length_mm=_mm(seed["capsule_length_cm"]),
-        capsule_diameter_mm=_mm(seed["capsule_diameter_cm"]),
-        radial_r_cm=radial["r_cm"],
-        radial_g=radial["g"],
-        anisotropy_r_cm=anisotropy["r_cm"],
-        anisotropy_theta_deg=anisotropy["theta_deg"],
-        anisotropy_f=anisotropy["F"],
-        anisotropy_factor_r_cm=factor["r_cm"],
-        anisotropy_factor=factor["phi_an"],
-        publication=provenance["publication"],
-        status=data["status"],
-        provenance=(provenance["tables"], *provenance["read"], *provenance["notes"]),
-    )
-
-
-def _mm(length_cm: float) -> float:
-    return round(10.0 * length_cm, 9)  # 0.455 cm is 4.55 mm, not 4.550000000000001
-
-
-__all__ = ["REGISTRY", "SeedModel", "load_source", "parse_source", "source_names"]
+__all__ = [
+    "REGISTRY",
+    "SeedModel",
+    "load_source",
+    "load_source_file",
+    "parse_source",
+    "source_names",
+]

@@ -5,6 +5,8 @@ import math
 import pytest
 
 from dose import (
+    HALF_LIFE_DAYS,
+    USUAL_STRENGTH_U,
     DoseInputError,
     air_kerma_strength_u,
     apparent_activity_mbq,
@@ -80,9 +82,27 @@ def test_too_weak_is_unusual_too():
         check_usual_strength(0.02, "I-125")
 
 
-def test_a_nuclide_without_usual_range_needs_confirming():
-    with pytest.raises(DoseInputError, match="no usual range"):
-        check_usual_strength(1.0, "Pd-103")
+def test_every_nuclide_has_a_usual_range():
+    assert set(USUAL_STRENGTH_U) == set(HALF_LIFE_DAYS)
+    for nuclide, (least, most) in USUAL_STRENGTH_U.items():
+        assert 0.0 < least < most
+        assert check_usual_strength(least, nuclide) == least
+        with pytest.raises(DoseInputError, match=f"usual range of {nuclide}"):
+            check_usual_strength(1.01 * most, nuclide)
+    with pytest.raises(DoseInputError, match="Ir-192"):
+        check_usual_strength(1.0, "Ir-192", confirmed=True)
+
+
+def test_caesium_is_specified_in_u_only():
+    assert air_kerma_strength_u(2.0, "U", "Cs-131") == 2.0
+    for unit in ("mCi", "MBq"):
+        with pytest.raises(DoseInputError, match="strength in U"):
+            air_kerma_strength_u(2.0, unit, "Cs-131")
+    with pytest.raises(DoseInputError, match="strength in U"):
+        apparent_activity_mci(2.0, "Cs-131")
+    with pytest.raises(DoseInputError, match=r"74 U lies outside 0.3-12 U") as caught:
+        check_usual_strength(74.0, "Cs-131")
+    assert "apparent" not in str(caught.value)
 
 
 def test_confirming_does_not_excuse_nonsense():
