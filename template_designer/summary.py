@@ -81,13 +81,17 @@ def source_tables() -> tuple[Table, ...]:
         source = load_source(name)
         table = _table(name)
         table.show_header = False
-        capsule = f"{source.capsule_length_mm:g} x {source.capsule_diameter_mm:g} mm"
+        capsule = "capsule not known: not for planning"
+        if source.capsule_length_mm is not None:
+            capsule = f"{source.capsule_length_mm:g} x {source.capsule_diameter_mm:g} mm"
+        use = "cross-checked" if source.verified else "NOT cross-checked: needs accept_unverified"
         for key, value in (
             ("seed", f"{source.manufacturer} {source.model}, {source.nuclide}"),
             ("half-life", f"{source.half_life_days:g} d"),
             ("dose-rate constant", f"{source.dose_rate_constant:g} cGy/(h U)"),
             ("effective length, capsule", f"{source.active_length_mm:g} mm, {capsule}"),
             ("published", source.publication),
+            ("table", use),
             ("data", source.status),
         ):
             table.add_row(key, Text(value))

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dose import load_source
 from template_designer._version import __version__
 from template_designer.errors import NoSafePlanError
-from template_designer.geometry.margin import expanded
 from template_designer.inputs import source_strength_u, used_names
 from template_designer.model import Case, Plan
 from template_designer.planning.advice import plan_warnings, why_no_plan
@@ -26,7 +25,7 @@ from template_designer.planning.goals import goals_or_default
 from template_designer.planning.loading import build_problem, search_loading
 from template_designer.planning.pictures import plan_surfaces
 from template_designer.planning.reach import reach_of_target
-from template_designer.planning.structures import build_structures
+from template_designer.planning.structures import build_structures, target_solid
 from template_designer.planning.template import build_template
 
 Progress = Callable[[str], None]
@@ -62,7 +61,7 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
 
     say("building structures")
     solids, odd = build_structures(case, used_names(settings))
-    target = expanded(solids[settings.target.structure], settings.target.margin_mm)
+    target = target_solid(settings, solids)
 
     say("measuring needle paths")
     approach = prepare_approach(settings, case.image, solids, target, source)
@@ -70,7 +69,7 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
         raise NoSafePlanError(why_no_plan(settings, approach))
 
     say("computing the dose of every seed position")
-    goals = goals_or_default(settings)
+    goals = goals_or_default(settings, solids)
     problem = build_problem(
         approach.sites,
         approach.axis,
@@ -114,7 +113,7 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
         warnings=(
             *case.warnings,
             *odd,
-            *plan_warnings(settings, approach, template, reach, results),
+            *plan_warnings(settings, approach, template, solids, reach, results),
         ),
         dose=field,
         rules=approach.rules,

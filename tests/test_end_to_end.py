@@ -320,7 +320,7 @@ def test_a_missing_slice(tmp_path, capsys, monkeypatch):
 
 
 def test_every_hole_blocked_is_exit_3_and_why(tmp_path):
-    case = demo_case(tmp_path, ("needle_clearance_mm = 10.0", "needle_clearance_mm = 60.0"))
+    case = demo_case(tmp_path, ("needle_clearance_mm = 10.0", "needle_clearance_mm = 45.0"))
     done = run("design", case, "-o", tmp_path / "out")
     assert done.returncode == 3
     assert "holes are blocked" in done.stderr

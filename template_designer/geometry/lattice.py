@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from template_designer.errors import GeometryError
 from template_designer.frames import hole_label, inverse, transform_points
-from template_designer.geometry.sampling import surface_samples
+from template_designer.geometry.sampling import cap_samples, surface_samples
 from template_designer.geometry.solids import Solid
 
 SKIN_SAMPLE_MM = 0.5
@@ -70,7 +70,7 @@ def lattice_points(
 def plate_gap_mm(
     body: Solid, lps_from_template: NDArray[np.float64], size_mm: tuple[float, float, float]
 ) -> float:
-    """How far a plate on the entry plane must be lifted so that it cuts no body beside the entry.
+    """How far the body stands out through the entry plane under a plate.
 
     Parameters
     ----------
@@ -84,12 +84,14 @@ def plate_gap_mm(
     Returns
     -------
     float
-        Gap in mm, 0 where nothing stands out through the entry plane under the plate.
+        Above 0: the plate must be lifted this much to clear the body. Below 0: it hangs this far
+        off the skin. Minus infinity where there is no body under the plate.
     """
-    skin = transform_points(inverse(lps_from_template), surface_samples(body, SKIN_SAMPLE_MM))
+    skin = np.vstack([surface_samples(body, SKIN_SAMPLE_MM), cap_samples(body, SKIN_SAMPLE_MM)])
+    skin = transform_points(inverse(lps_from_template), skin)
     under = (np.abs(skin[:, 0]) <= 0.5 * size_mm[0] + SKIN_SAMPLE_MM) & (
         np.abs(skin[:, 1]) <= 0.5 * size_mm[1] + SKIN_SAMPLE_MM
     )
     if not np.any(under):
-        return 0.0
-    return max(0.0, float(-skin[under, 2].min()))
+        return -math.inf
+    return float(-skin[under, 2].min())

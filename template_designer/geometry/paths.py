@@ -32,6 +32,7 @@ class NeedlePaths:
     points: tuple[LatticePoint, ...]
     z_mm: NDArray[np.float64]  # (nz,) depths under the patient face
     skin_z_mm: NDArray[np.float64]  # (holes,) where the axis enters the body; NaN where never
+    in_body: NDArray[np.bool_]  # (holes, nz)
     deepest_tip_mm: NDArray[np.float64]  # (holes,) deepest permitted tip; -1 where none
     stop: tuple[str, ...]  # what stops each needle there
     clearance_mm: Mapping[str, NDArray[np.float64]]  # surface to structure, (holes, nz), safe side
@@ -114,6 +115,7 @@ def trace_paths(
         points=points,
         z_mm=z_mm,
         skin_z_mm=_skin_crossings(points, frame, z_mm, inside, skin),
+        in_body=inside,
         deepest_tip_mm=np.where(stop_index > 0, z_mm[np.maximum(stop_index - 1, 0)], -1.0),
         stop=tuple(
             causes[cause] if index < shape[1] else "far side of the target"

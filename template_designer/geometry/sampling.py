@@ -9,10 +9,14 @@ import shapely
 from numpy.typing import NDArray
 from skimage.measure import marching_cubes
 
+from template_designer.errors import GeometryError
 from template_designer.geometry._kernels import signed_distance_grid
 from template_designer.geometry.contours import polygon_edges
 from template_designer.geometry.solids import Solid
 from template_designer.model import Surface
+
+SAMPLE_LAYER_MM = 1.0
+"""Points of a structure lie on planes at most this far apart."""
 
 SAMPLES = 60_000
 """Points that a structure is given at most, about; small ones get one a cubic millimetre."""
@@ -23,8 +27,8 @@ def volume_samples(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Points inside a solid, each with the volume it stands for.
 
-    Every slab (at most 1 mm thick) gets a square grid of points at its mid height; its volume is
-    shared among them, so that the weights add up to the solid's volume exactly.
+    Every slab gets square grids of points at most 1 mm apart in height; its volume is shared among
+    them, so that the weights add up to the solid's volume exactly.
 
     Returns
     -------
@@ -45,8 +49,12 @@ def volume_samples(
         if not len(uv):
             uv = np.array([slab.shape.representative_point().coords[0]])
         height = slab.w_high_mm - slab.w_low_mm
-        points.append(np.column_stack([uv, np.full(len(uv), slab.w_low_mm + 0.5 * height)]))
-        weights.append(np.full(len(uv), slab.shape.area * height / len(uv) / 1000.0))
+        layers = max(1, math.ceil(height / SAMPLE_LAYER_MM - 1e-6))
+        share = slab.shape.area * height / layers / len(uv) / 1000.0
+        for k in range(layers):
+            w = slab.w_low_mm + (k + 0.5) / layers * height
+            points.append(np.column_stack([uv, np.full(len(uv), w)]))
+            weights.append(np.full(len(uv), share))
     return solid.to_lps(np.vstack(points)), np.concatenate(weights)
 
 
@@ -61,10 +69,37 @@ def surface_samples(solid: Solid, spacing_mm: float = 1.0) -> NDArray[np.float64
     return solid.to_lps(np.vstack(points))
 
 
+def cap_samples(solid: Solid, spacing_mm: float = 1.0) -> NDArray[np.float64]:
+    """Points on the flat faces where a solid begins and ends along its stack, (n, 3) LPS, mm."""
+    points = [np.zeros((0, 3))]
+    slabs = solid.slabs
+    for k, slab in enumerate(slabs):
+        faces = []
+        if k == 0 or slabs[k - 1].w_high_mm < slab.w_low_mm - 1e-6:
+            faces.append(slab.w_low_mm)
+        if k == len(slabs) - 1 or slabs[k + 1].w_low_mm > slab.w_high_mm + 1e-6:
+            faces.append(slab.w_high_mm)
+        if not faces:
+            continue
+        low_u, low_v, high_u, high_v = slab.shape.bounds
+        u, v = np.meshgrid(
+            np.arange(low_u, high_u, spacing_mm), np.arange(low_v, high_v, spacing_mm)
+        )
+        inside = shapely.contains_xy(slab.shape, u.ravel(), v.ravel())
+        for w in faces:
+            points.append(np.column_stack([u.ravel(), v.ravel(), np.full(u.size, w)])[inside])
+    return solid.to_lps(np.vstack(points))
+
+
 def closed_surface(solid: Solid, spacing_mm: float) -> Surface:
     """A closed triangle mesh of a solid, for pictures: true to about half of ``spacing_mm``.
 
     The in-plane signed distances of evenly spaced cuts are contoured as one volume.
+
+    Raises
+    ------
+    GeometryError
+        If the solid falls between the points of that grid.
     """
     low, high = solid.bounds_uvw_mm
     low, high = low - 2.0 * spacing_mm, high + 2.0 * spacing_mm
@@ -76,6 +111,8 @@ def closed_surface(solid: Solid, spacing_mm: float) -> Surface:
         if slab.w_low_mm <= w <= slab.w_high_mm:
             edges = polygon_edges(slab.shape)
             signed_distance_grid(edges, low[0], low[1], spacing_mm, values[k])
+    if not values.min() < 0.0:
+        raise GeometryError(f"structure {solid.name!r} is thinner than {spacing_mm:g} mm")
     # cap the distances, so that a cut next to an empty one ends half a spacing beyond itself
     values = np.clip(values, -spacing_mm, spacing_mm)
     vertices, faces, _, _ = marching_cubes(values, 0.0, spacing=(spacing_mm,) * 3)

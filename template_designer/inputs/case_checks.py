@@ -29,12 +29,24 @@ def source_strength_u(source: SourceSettings) -> float:
     Raises
     ------
     CaseError
-        If the model is not on board, or the strength is unusual and not confirmed.
+        If the model is not on board, its table is not cross-checked and not accepted as it is, its
+        capsule is not known, or the strength is unusual and not confirmed.
     """
     try:
-        nuclide = load_source(source.model).nuclide
+        model = load_source(source.model)
     except UnknownSourceError as error:
         raise CaseError(f"[source] model: {error}") from error
+    nuclide = model.nuclide
+    if model.capsule_length_mm is None:
+        raise CaseError(
+            f"[source] model = {source.model!r}: the size of its capsule is not known, so needles "
+            "cannot be planned with it; choose another model"
+        )
+    if not (model.verified or source.accept_unverified):
+        raise CaseError(
+            f"[source] model = {source.model!r}: its table is not cross-checked ({model.status}); "
+            "set accept_unverified = true in [source] to plan with it all the same"
+        )
     stated = (
         ("air_kerma_strength_u", source.air_kerma_strength_u, "U"),
         ("activity_mci", source.activity_mci, "mCi"),

@@ -12,6 +12,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from template_designer.model.needles import OUTER_DIAMETER_MM
+
 
 def _real_number(value: object) -> object:
     """Refuse what pydantic would convert in silence: quoted numbers, booleans."""
@@ -30,6 +32,10 @@ NameList = str | tuple[str, ...]
 
 def _names(value: NameList | None) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value or ())
+
+
+LEAST_WALL_MM = 0.6
+"""Thinnest wall between bores that prints."""
 
 
 class Settings(BaseModel):
@@ -57,7 +63,7 @@ class AvoidRule(Settings):
     """``[[avoid]]``: how far every needle surface must stay from some structures."""
 
     structure: NameList
-    needle_clearance_mm: Annotated[Number, Field(ge=0.0, le=100.0)]
+    needle_clearance_mm: Annotated[Number, Field(ge=0.0, le=50.0)]
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -70,8 +76,8 @@ class GoalSettings(Settings):
 
     structure: str
     metric: str
-    at_least_gy: NotNegative | None = None
-    at_most_gy: NotNegative | None = None
+    at_least_gy: Positive | None = None
+    at_most_gy: Positive | None = None
     at_least_pct: Percent | None = None
     at_most_pct: Percent | None = None
 
@@ -108,7 +114,7 @@ class SkinSettings(Settings):
     """``[skin]``: the body outline and how deep every seed must lie under it."""
 
     structure: str
-    seed_depth_mm: Annotated[Number, Field(ge=0.0, le=100.0)] = 10.0
+    seed_depth_mm: Annotated[Number, Field(ge=0.0, le=50.0)] = 10.0
 
 
 class EntrySettings(Settings):
@@ -176,6 +182,7 @@ class SourceSettings(Settings):
     activity_mci: Positive | None = None
     activity_mbq: Positive | None = None
     confirm_unusual_strength: bool = False
+    accept_unverified: bool = False  # tables that were not cross-checked number by number
 
     @model_validator(mode="after")
     def _one_strength(self) -> Self:
@@ -221,6 +228,12 @@ class LoadingSettings(Settings):
         least, most = self.seed_spacing_mm
         if not least <= most:
             raise ValueError(f"seed_spacing_mm: least {least:g} mm is over most {most:g} mm")
+        steps = math.ceil(least / self.step_mm - 1e-6) * self.step_mm
+        if steps > most + 1e-6:
+            raise ValueError(
+                f"seed_spacing_mm [{least:g}, {most:g}] holds no multiple of step_mm = "
+                f"{self.step_mm:g}; the next is {steps:g} mm"
+            )
         return self
 
 
@@ -240,3 +253,13 @@ class CaseSettings(Settings):
     prescription: PrescriptionSettings
     bone: BoneSettings = BoneSettings()
     loading: LoadingSettings = LoadingSettings()
+
+    @model_validator(mode="after")
+    def _bores_leave_a_wall(self) -> Self:
+        bore = OUTER_DIAMETER_MM[self.needle.gauge] + self.needle.bore_allowance_mm
+        if self.template.pitch_mm < bore + LEAST_WALL_MM:
+            raise ValueError(
+                f"template.pitch_mm = {self.template.pitch_mm:g} leaves under {LEAST_WALL_MM:g} mm "
+                f"of wall between bores of {bore:g} mm; use a larger pitch or a thinner needle"
+            )
+        return self

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
+
+from template_designer.geometry.solids import Solid
 from template_designer.model import (
     CaseSettings,
     GoalResult,
@@ -16,6 +19,9 @@ from template_designer.planning.approach import Approach
 
 HIDDEN_PCT = 5.0
 """Share of the target out of reach that is worth a warning."""
+
+FLOATING_MM = 1.0
+"""A plate that hangs further than this off the skin is worth a warning."""
 
 SHAFT_MM = 10.0
 """A needle with less shaft than this above the plate is hard to hold."""
@@ -41,6 +47,7 @@ def plan_warnings(
     settings: CaseSettings,
     approach: Approach,
     template: Template,
+    solids: Mapping[str, Solid],
     reach: Reach,
     goals: Sequence[GoalResult],
 ) -> tuple[PlanWarning, ...]:
@@ -54,7 +61,17 @@ def plan_warnings(
                 "to clear the body beside it; the gap is counted in every depth.",
             )
         )
+    elif approach.gap_mm < -FLOATING_MM:
+        found.append(
+            PlanWarning(
+                "plate-floats",
+                f"{template.name}: the plate hangs {-approach.gap_mm:.1f} mm off the skin; every "
+                "depth holds only there. Pressed on the skin, needles would go that much too deep.",
+            )
+        )
+    found.extend(_reentries(approach, template))
     found.extend(_length_warnings(settings, approach, template))
+    found.extend(_target_warnings(settings, solids[settings.target.structure]))
     hidden = 100.0 - reach.reachable_pct
     if hidden > HIDDEN_PCT:
         shares = {c: p for c, p in reach.hidden_pct_by_cause.items() if p >= 0.5}
@@ -77,6 +94,47 @@ def plan_warnings(
                 )
             )
     return tuple(found)
+
+
+def _target_warnings(settings: CaseSettings, drawn: Solid) -> list[PlanWarning]:
+    found = []
+    if drawn.open_low or drawn.open_high:
+        found.append(
+            PlanWarning(
+                "target-cut",
+                f"{drawn.name} reaches the end of the scan; what lies beyond is not planned for. "
+                "Scan further, or check that the target ends there.",
+            )
+        )
+    margin = settings.target.margin_mm
+    if margin > 0.0:
+        found.append(
+            PlanWarning(
+                "target-margin",
+                f"{drawn.name}: all metrics and goals of the target are those of {drawn.name} "
+                f"with a margin of {margin:g} mm, which is not cropped out of organs or air.",
+            )
+        )
+    return found
+
+
+def _reentries(approach: Approach, template: Template) -> list[PlanWarning]:
+    """Needles that leave the body and enter it again on their way."""
+    paths = approach.paths
+    labels = [point.label for point in paths.points]
+    again = []
+    for needle in template.needles:
+        tip = np.searchsorted(paths.z_mm, needle.depth_mm - template.size_mm[2])
+        inside = paths.in_body[labels.index(needle.label), :tip]
+        if np.count_nonzero(inside[1:] & ~inside[:-1]) + inside[0] > 1:
+            again.append(needle.label)
+    if not again:
+        return []
+    text = (
+        f"{template.name}: needles at {_some(again)} leave the body and enter it again on their "
+        "way; skin depth counts from the first skin. Check what they pass."
+    )
+    return [PlanWarning("needle-reenters", text)]
 
 
 def _length_warnings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,7 +20,6 @@ from template_designer.geometry.solids import Solid
 from template_designer.model import (
     OUTER_DIAMETER_MM,
     CaseSettings,
-    EntrySettings,
     ImageVolume,
     NeedleRule,
 )
@@ -37,7 +37,7 @@ class Approach:
     """One entry plane, worked out."""
 
     frame: NDArray[np.float64]  # (4, 4) lps_from_template, plate where it stands
-    gap_mm: float  # how far it was lifted
+    gap_mm: float  # entry point to where the body begins: lifted by it, or hanging where negative
     points: tuple[LatticePoint, ...]
     rules: tuple[NeedleRule, ...]
     seed_rules: SeedRules
@@ -66,9 +66,9 @@ def prepare_approach(
     CaseError
         If the plate cannot stand on the skin at the entry point, or looks away from the target.
     """
-    entry, plate, needle = settings.entry, settings.template, settings.needle
+    plate, needle = settings.template, settings.needle
     points = lattice_points(plate.size_mm, plate.pitch_mm, plate.edge_mm)
-    frame, gap = _standing_plate(entry, solids[settings.skin.structure], plate.size_mm)
+    frame, gap = _standing_plate(settings, solids[settings.skin.structure])
     target_z = frames.transform_points(frames.inverse(frame), surface_samples(target))[:, 2]
     if not target_z.max() > 0.0:
         raise CaseError(
@@ -78,13 +78,14 @@ def prepare_approach(
     longest = needle.length_mm - plate.size_mm[2] - needle.hub_mm
     z = np.arange(0.0, target_z.max() + PAST_TARGET_MM + STEP_MM, STEP_MM)
     every = axis_points(points, z, frame)
-    target_field = DistanceField.around(target, _box_round(every))
+    half = 0.5 * source.capsule_mm[0] + 1.0
+    ends = np.array([-half, z[-1] + half])
+    target_field = DistanceField.around(target, _box_round(axis_points(points, ends, frame)))
     off_target = target_field.signed_mm(every).reshape(len(points), -1).min(axis=1)
     traced = tuple(p for p, off in zip(points, off_target, strict=True) if off <= 0.0)
     rules = needle_rules(settings)
-    where = axis_points(traced or points[:1], z, frame)
     names = {*(rule.structure for rule in rules), settings.skin.structure}
-    region = _box_round(where)
+    region = _box_round(axis_points(traced or points[:1], ends, frame))
     fields = {name: DistanceField.around(solids[name], region) for name in sorted(names)}
     paths = trace_paths(
         traced,
@@ -92,7 +93,9 @@ def prepare_approach(
         rules=rules,
         fields=fields,
         skin=fields[settings.skin.structure],
-        in_scan=in_scan(image, axis_points(traced, z, frame)).reshape(len(traced), len(z)),
+        in_scan=in_scan(
+            image, axis_points(traced, z, frame), fields[settings.skin.structure]
+        ).reshape(len(traced), len(z)),
         z_mm=z,
         longest_tip_mm=longest,
         radius_mm=0.5 * OUTER_DIAMETER_MM[needle.gauge],
@@ -126,34 +129,51 @@ def needle_rules(settings: CaseSettings) -> tuple[NeedleRule, ...]:
 
 
 def _seed_rules(settings: CaseSettings, source: SeedModel) -> SeedRules:
+    length_mm, diameter_mm = source.capsule_mm
     return SeedRules(
-        half_length_mm=0.5 * source.capsule_length_mm,
-        radius_mm=0.5 * source.capsule_diameter_mm,
+        half_length_mm=0.5 * length_mm,
+        radius_mm=0.5 * diameter_mm,
         skin_depth_mm=settings.skin.seed_depth_mm,
         step_mm=settings.loading.step_mm,
         outside_mm=settings.loading.outside_target_mm,
     )
 
 
-def in_scan(image: ImageVolume, points_lps_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether points lie between the first and the last slice: beyond, nothing is known."""
-    along = image.index_of(points_lps_mm)[:, 0]
-    return (along >= -0.5) & (along <= len(image.hu) - 0.5)
+def in_scan(
+    image: ImageVolume, points_lps_mm: NDArray[np.float64], skin: DistanceField
+) -> NDArray[np.bool_]:
+    """Whether points lie inside the scan: beyond its slices nothing is known, nor beside them."""
+    index = image.index_of(points_lps_mm)
+    inside = (index >= -0.5) & (index <= np.array(image.hu.shape) - 0.5)
+    return inside[:, 0] & (inside[:, 1:].all(axis=1) | ~skin.inside(points_lps_mm))
 
 
 def _box_round(points_mm: NDArray[np.float64]) -> NDArray[np.float64]:
     return box_corners(points_mm.min(axis=0), points_mm.max(axis=0))
 
 
-def _standing_plate(
-    entry: EntrySettings, body: Solid, size_mm: tuple[float, float, float]
-) -> tuple[NDArray[np.float64], float]:
+def _standing_plate(settings: CaseSettings, body: Solid) -> tuple[NDArray[np.float64], float]:
+    """Where the plate stands, and its gap to the entry point (negative: it hangs off the skin)."""
+    entry, size_mm = settings.entry, settings.template.size_mm
     frame = frames.template_frame(entry.point_lps, entry.direction_lps, entry.up_lps)
     gap = plate_gap_mm(body, frame, size_mm)
+    if gap == -math.inf:
+        raise CaseError(
+            f"[entry] there is no body {body.name!r} under the plate; move point_lps to the skin"
+        )
     if gap > LARGEST_GAP_MM:
         raise CaseError(
             f"[entry] the plate would have to stand {gap:.0f} mm off point_lps to clear the body "
             f"{body.name!r}: the point lies inside the body, or the body rises beside it. Move "
             "point_lps to the skin, turn direction_lps, or choose a smaller plate"
         )
-    return frames.lifted(frame, gap), gap
+    frame = frames.lifted(frame, max(0.0, gap))
+    across = [np.arange(-0.5 * side, 0.5 * side + 1.0, 1.0) for side in size_mm[:2]]
+    x, y = (axis.ravel() for axis in np.meshgrid(*across))
+    face = frames.transform_points(frame, np.column_stack([x, y, np.full(x.size, -0.05)]))
+    if np.any(DistanceField.around(body, _box_round(face)).inside(face)):
+        raise CaseError(
+            f"[entry] the plate would cut into the body {body.name!r} where the scan ends or the "
+            "outline is open; move point_lps or turn direction_lps"
+        )
+    return frame, gap

@@ -88,8 +88,12 @@ class StructureDose:
 def structure_doses(
     settings: CaseSettings, solids: Mapping[str, Solid], target: Solid, seeds: Seeds
 ) -> dict[str, StructureDose]:
-    """Doses in the target and in every other structure but the body, the target first."""
-    organs = {n: s for n, s in solids.items() if n not in (settings.skin.structure, target.name)}
+    """Doses in the target and in every other structure, the target first.
+
+    The body itself is left out unless a goal names it.
+    """
+    left_out = {settings.skin.structure} - {goal.structure for goal in settings.goal}
+    organs = {n: s for n, s in solids.items() if n not in (*left_out, target.name)}
     return {n: StructureDose.of(s, seeds) for n, s in {target.name: target, **organs}.items()}
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from dose import SeedModel, influence_matrix
+from template_designer.errors import CaseError
 from template_designer.geometry.distance import DistanceField, box_corners
 from template_designer.geometry.sampling import surface_samples, volume_samples
 from template_designer.geometry.solids import Solid
@@ -20,6 +21,9 @@ from template_designer.planning.sites import SeedSites
 
 TARGET_POINTS = 2_500
 """Points in the target: coverage is then known to about 0.4 % during the search."""
+
+LEAST_SPACING_MM = 0.7
+"""Points of the search lie at least this far apart: a tiny target must not fill its shell."""
 
 SHELL_MM = 9.0
 """Dose outside the target is weighed up to here; conformal plans stay under the prescription."""
@@ -108,8 +112,9 @@ def build_problem(
     limits = [[0, len(inside), prescription_gy, -1.0, COVERAGE_AIM_PCT / 100.0 * len(inside), 1.0]]
     for goal in goals:
         name = goal.structure
+        volume_cm3 = (target if name == target.name else solids[name]).volume_cm3
         points = inside if name == target.name else _organ_points(solids[name], goal, sites)
-        row = _limit_row(goal, points, solids[name].volume_cm3, prescription_gy)
+        row = _limit_row(goal, points, volume_cm3, prescription_gy)
         if row is None or not len(points):
             continue
         first = 0 if name == target.name else count
@@ -212,13 +217,18 @@ def _neighbours(sites: SeedSites) -> NDArray[np.int64]:
 
 def _target_points(target: Solid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """A cubic lattice over the target and a shell round it: points inside, points outside."""
-    spacing = float(np.cbrt(target.volume_cm3 * 1000.0 / TARGET_POINTS))
+    spacing = max(float(np.cbrt(target.volume_cm3 * 1000.0 / TARGET_POINTS)), LEAST_SPACING_MM)
     low, high = target.bounds_uvw_mm
     low, high = low - SHELL_MM, high + SHELL_MM
     axes = [np.arange(a + 0.5 * spacing, b, spacing) for a, b in zip(low, high, strict=True)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     points = target.to_lps(grid)
     distance = DistanceField.around(target, target.to_lps(box_corners(low, high))).signed_mm(points)
+    if not np.any(distance <= 0.0):
+        raise CaseError(
+            f"[target] structure {target.name!r} has {target.volume_cm3:.3f} cm3, too little to "
+            "plan on; check its contours"
+        )
     return points[distance <= 0.0], points[(distance > 0.0) & (distance <= SHELL_MM)]
 
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from template_designer.frames import transform_points
 from template_designer.geometry.distance import DistanceField
-from template_designer.geometry.paths import NeedlePaths
+from template_designer.geometry.paths import NeedlePaths, between_points_mm
 from template_designer.model import Needle, Seed
 from template_designer.model.settings import NeedleSettings
-from template_designer.planning.sites import SeedRules, SeedSites
+from template_designer.planning.sites import ENDS, SeedRules, SeedSites
 
 BoneLength = Callable[[NDArray[np.float64], NDArray[np.float64]], float]
 """Length of bone (mm) on the straight way between two LPS points."""
@@ -71,12 +71,10 @@ def _seeds(
 ) -> tuple[Seed, ...]:
     centers = at(depths_mm.tolist())
     under = np.min(
-        [
-            skin.depth_mm(at((depths_mm + end * rules.half_length_mm).tolist()))
-            for end in (-1, 0, 1)
-        ],
+        [skin.depth_mm(at((depths_mm + end * rules.half_length_mm).tolist())) for end in ENDS],
         axis=0,
     )
+    under -= between_points_mm(under, 0.5 * rules.half_length_mm)
     return tuple(
         Seed(_triple(center), tip_z_mm - float(z), float(depth) - rules.radius_mm)
         for center, z, depth in zip(centers, depths_mm, under, strict=True)

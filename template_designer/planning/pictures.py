@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from template_designer.errors import GeometryError
 from template_designer.geometry.sampling import closed_surface
 from template_designer.geometry.solids import Solid
 from template_designer.model import CaseSettings, Surface, SurfaceRole
@@ -19,17 +20,26 @@ MUST_KEEP_MM = 5.0
 def plan_surfaces(
     settings: CaseSettings, solids: Mapping[str, Solid], target: Solid, bone: tuple[str, ...]
 ) -> dict[str, tuple[SurfaceRole, Surface]]:
-    """Surfaces of the target, the structures with the widest rules, bone and skin."""
+    """Surfaces of the target, the structures with the widest rules, bone and skin.
+
+    A structure too thin to draw (under a quarter of a millimetre) is left out of the picture.
+    """
     shown = {target.name: (SurfaceRole.TARGET, target)}
     for rule in settings.avoid:
         if rule.needle_clearance_mm >= MUST_KEEP_MM:
             shown.update({n: (SurfaceRole.AVOID, solids[n]) for n in rule.patterns})
     shown.update({name: (SurfaceRole.BONE, solids[name]) for name in bone})
     shown[settings.skin.structure] = (SurfaceRole.SKIN, solids[settings.skin.structure])
-    return {name: (role, _surface(solid)) for name, (role, solid) in shown.items()}
+    surfaces = {name: (role, _surface(solid)) for name, (role, solid) in shown.items()}
+    return {name: (role, s) for name, (role, s) in surfaces.items() if s is not None}
 
 
-def _surface(solid: Solid) -> Surface:
+def _surface(solid: Solid) -> Surface | None:
     low, high = solid.bounds_uvw_mm
-    spacing = math.prod((high - low).tolist()) ** (1 / 3) / VOXELS ** (1 / 3)
-    return closed_surface(solid, max(1.0, spacing))
+    spacing = max(1.0, math.prod((high - low).tolist()) ** (1 / 3) / VOXELS ** (1 / 3))
+    for finer in (1.0, 0.5, 0.25):
+        try:
+            return closed_surface(solid, finer * spacing)
+        except GeometryError:  # thinner than the grid: once more on a finer one
+            continue
+    return None

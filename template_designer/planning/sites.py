@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 from template_designer.frames import transform_points
 from template_designer.geometry.distance import DistanceField
-from template_designer.geometry.paths import NeedlePaths, axis_points
+from template_designer.geometry.paths import NeedlePaths, axis_points, between_points_mm
+
+ENDS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+"""Points of a capsule's axis whose depth under the skin is taken, in half lengths."""
 
 TIP_GRID_MM = 0.5
 """Tips lie at multiples of this below the plate: a depth a person can set, printed unrounded."""
@@ -58,7 +61,9 @@ def find_sites(
     to_target = target.signed_mm(where).reshape(shape)
     crosses = np.any(to_target <= 0.0, axis=1)
     near_target = (to_target <= rules.outside_mm) & crosses[:, None]
-    permitted = paths.z_mm[None, :] + rules.half_length_mm <= paths.deepest_tip_mm[:, None]
+    permitted = (paths.z_mm + rules.half_length_mm <= paths.deepest_tip_mm[:, None]) & (
+        paths.z_mm >= rules.half_length_mm
+    )
     holes: list[NDArray[np.int64]] = []
     slots: list[NDArray[np.int64]] = []
     depths: list[NDArray[np.float64]] = []
@@ -82,8 +87,9 @@ def find_sites(
     def at(offset_mm: float) -> NDArray[np.float64]:
         return transform_points(frame, np.column_stack([xy, z + offset_mm]))
 
-    ends = (-rules.half_length_mm, 0.0, rules.half_length_mm)
+    ends = (rules.half_length_mm * np.array(ENDS)).tolist()
     under_skin = np.min([skin.depth_mm(at(offset)) for offset in ends], axis=0)
+    under_skin -= between_points_mm(under_skin, 0.5 * rules.half_length_mm)
     keep = (target.signed_mm(at(0.0)) <= rules.outside_mm) & (
         under_skin - rules.radius_mm >= rules.skin_depth_mm
     )

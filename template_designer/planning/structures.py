@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from template_designer.errors import GeometryError
+from template_designer.geometry.margin import expanded
 from template_designer.geometry.solids import Solid, build_solid
-from template_designer.model import Case, PlanWarning
+from template_designer.model import Case, CaseSettings, PlanWarning
 
 
 def build_structures(
@@ -33,3 +35,12 @@ def build_structures(
         solids[roi.name] = solid
         warnings.extend(solid.warnings)
     return solids, tuple(warnings)
+
+
+def target_solid(settings: CaseSettings, solids: Mapping[str, Solid]) -> Solid:
+    """What the dose must cover: the target structure with its margin, closed where the scan ends.
+
+    Beyond the scan nothing was drawn, so nothing there can be asked to be covered.
+    """
+    drawn = replace(solids[settings.target.structure], open_low=False, open_high=False)
+    return expanded(drawn, settings.target.margin_mm)

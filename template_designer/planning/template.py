@@ -45,7 +45,7 @@ def build_template(
         size_mm=settings.template.size_mm,
         pitch_mm=settings.template.pitch_mm,
         bore_mm=OUTER_DIAMETER_MM[settings.needle.gauge] + settings.needle.bore_allowance_mm,
-        gap_mm=approach.gap_mm,
+        gap_mm=max(0.0, approach.gap_mm),
         lps_from_template=approach.frame,
         holes=tuple(
             Hole(p.label, p.x_mm, p.y_mm, state(p.label), approach.reasons[p.label])

@@ -27,7 +27,7 @@ class SeedPositions:
     def of(cls, plan: Plan) -> Self:
         """Capsule of the plan's seed model, spacing of its case."""
         least, most = plan.settings.loading.seed_spacing_mm
-        return cls(load_source(plan.source_model).capsule_length_mm, least, most)
+        return cls(load_source(plan.source_model).capsule_mm[0], least, most)
 
     def check(self, plan: Plan) -> tuple[Violation, ...]:
         """Seeds outside their needle, too near or too far from the next, or overlapping."""

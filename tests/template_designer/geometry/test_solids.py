@@ -147,3 +147,47 @@ def test_a_margin_grows_in_three_dimensions(margin):
     # the corners of the ball's 1 mm layers stand out by up to 0.35 mm: 3 x 0.35 / 13 outwards
     assert exact <= grown.volume_cm3 <= 1.08 * exact
     assert expanded(ball, 0.0) is ball
+
+
+def test_rings_drawn_twice_a_hair_apart_are_one_slice():
+    rings = [ring for z in (0.0, 3.0, 6.0) for ring in (circle(5.0, z), circle(5.0, z + 0.03))]
+    assert build_solid(roi(rings)).volume_cm3 == pytest.approx(np.pi * 25 * 9 / 1000, rel=0.01)
+
+
+def test_an_outline_drawn_again_a_little_inside_is_no_shell():
+    rings = [ring for z in (0.0, 3.0, 6.0) for ring in (circle(5.0, z), circle(4.99, z))]
+    solid = build_solid(roi(rings))
+    assert solid.volume_cm3 == pytest.approx(np.pi * 25 * 9 / 1000, rel=0.01)
+    assert [w.code for w in solid.warnings] == ["contours-cross"]
+
+
+def test_a_ring_run_round_twice_keeps_its_area():
+    rings = [np.vstack([circle(5.0, z), circle(5.0, z)]) for z in (0.0, 3.0, 6.0)]
+    assert build_solid(roi(rings)).volume_cm3 == pytest.approx(np.pi * 25 * 9 / 1000, rel=0.01)
+
+
+def test_a_forgotten_stretch_of_an_avoided_structure_is_closed():
+    rings = [circle(5.0, z) for z in (-12.0, -9.0, -6.0, 9.0, 12.0)]
+    apart = build_solid(roi(rings), image(spacing=3.0))
+    joined = build_solid(roi(rings), image(spacing=3.0), bridge_all=True)
+    assert apart.volume_cm3 == pytest.approx(np.pi * 25 * 15 / 1000, rel=0.01)
+    assert joined.volume_cm3 == pytest.approx(np.pi * 25 * 27 / 1000, rel=0.01)
+    assert "joined" in joined.warnings[0].text
+    far_aside = [circle(5.0, z, (0.0 if z < 0 else 40.0, 0.0)) for z in (-9.0, -6.0, 9.0, 12.0)]
+    lone = build_solid(roi(far_aside), image(spacing=3.0), bridge_all=True)
+    assert lone.volume_cm3 == pytest.approx(np.pi * 25 * 12 / 1000, rel=0.01)
+
+
+@pytest.mark.parametrize(("radius", "spacing", "slant"), [(5.0, 5.0, 60.0), (3.0, 5.0, 45.0)])
+def test_a_slanted_vessel_keeps_its_width_between_slices(radius, spacing, slant):
+    shift = spacing * np.tan(np.radians(slant))
+    lower = shapely.Point(0, 0).buffer(radius, 64)
+    upper = shapely.Point(shift, 0).buffer(radius, 64)
+    (middle,) = blend(lower, upper, [0.5])
+    low_v, high_v = middle.bounds[1], middle.bounds[3]
+    assert high_v - low_v == pytest.approx(2 * radius, abs=0.1)  # 1 mm grid
+
+
+def test_parts_thinner_than_the_grid_do_not_vanish_between_slices():
+    a, b = shapely.Point(0, 0).buffer(0.3), shapely.Point(0.2, 0).buffer(0.3)
+    assert all(shape.area >= 0.5 * a.area for shape in blend(a, b, [0.2, 0.5, 0.8]))

@@ -1,11 +1,18 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from template_designer.errors import CaseError
+from template_designer.geometry.distance import DistanceField, box_corners
+from template_designer.geometry.solids import build_solid
 from template_designer.model import NeedleRule
 from template_designer.planning.advice import why_no_plan
 from template_designer.planning.approach import in_scan, needle_rules
-from tests.template_designer.planning.phantom import IMAGE, approach, settings, solids
+from template_designer.workflow import design
+from tests.template_designer.geometry.shapes import box, circle, roi
+from tests.template_designer.planning.phantom import HEIGHTS, IMAGE, approach, settings, solids
+from tests.template_designer.planning.plans import phantom_case
 
 
 def test_sites_lie_in_the_target_on_lattice_axes_and_under_the_skin():
@@ -53,7 +60,7 @@ def test_a_short_needle_is_said_to_be_the_cause():
 
 
 def test_all_blocked_says_why_and_what_to_do():
-    case = settings(avoid=[{"structure": "Cord", "needle_clearance_mm": 60.0}])
+    case = settings(avoid=[{"structure": "Cord", "needle_clearance_mm": 45.0}])
     found = approach(case)
     assert len(found.sites) == 0
     text = why_no_plan(case, found)
@@ -110,4 +117,62 @@ def test_the_strictest_of_several_rules_holds():
 
 def test_beyond_the_scan_nothing_is_known():
     points = np.array([[0.0, 0.0, -61.4], [0.0, 0.0, -61.6], [0.0, 0.0, 61.4], [0.0, 0.0, 61.6]])
-    assert in_scan(IMAGE, points).tolist() == [True, False, True, False]
+    wide = box_corners([-200.0] * 3, [200.0] * 3)
+    skin = DistanceField.around(solids()["Body"], wide)
+    assert in_scan(IMAGE, points, skin).tolist() == [True, False, True, False]
+    # beside the picture: fine in air, unknown inside the body (the image ends at y = 100)
+    beside = np.array([[0.0, 150.0, 0.0]])
+    assert in_scan(IMAGE, beside, skin).tolist() == [True]
+    large = build_solid(roi([box((-180, 180), (-180, 180), z) for z in HEIGHTS]), IMAGE)
+    assert in_scan(IMAGE, beside, DistanceField.around(large, wide)).tolist() == [False]
+
+
+def test_a_plate_off_the_skin_is_said_to_float():
+    entry = {
+        "point_lps": [0.0, -90.0, 0.0],
+        "direction_lps": [0.0, 1.0, 0.0],
+        "up_lps": [0.0, 0.0, 1.0],
+    }
+    plan = design(phantom_case(entry=entry))
+    (warning,) = (w for w in plan.warnings if w.code == "plate-floats")
+    assert "20.0 mm off the skin" in warning.text
+    assert plan.templates[0].gap_mm == 0.0
+
+
+def test_a_plate_on_the_flat_end_of_a_body_is_lifted_too():
+    # the head end of a body drawn to z = 31.5, the plate 10 mm inside it, smaller than the end
+    parts = solids()
+    heights = [z for z in HEIGHTS if z <= 30.0]
+    parts["Body"] = build_solid(roi([box((-70, 70), (-70, 70), z) for z in heights], "Body"), IMAGE)
+    entry = {
+        "point_lps": [0.0, 0.0, 21.5],
+        "direction_lps": [0.0, 0.0, -1.0],
+        "up_lps": [0.0, -1.0, 0.0],
+    }
+    assert approach(settings(entry=entry), parts).gap_mm == pytest.approx(10.0, abs=1e-6)
+
+
+def test_goals_on_the_skin_and_on_too_small_structures():
+    goal = {"structure": "Body", "metric": "Dmax", "at_most_gy": 1e6}
+    assert design(phantom_case(goal=[goal])).goals_met
+    small = {"structure": "GTV", "metric": "D20cc", "at_most_gy": 100.0}
+    with pytest.raises(CaseError, match="has only"):
+        design(phantom_case(goal=[small]))
+
+
+def test_a_target_at_the_end_of_the_scan_is_planned_inside_it_and_said_so():
+    case = phantom_case()
+    cut = roi([circle(10.0, z) for z in HEIGHTS if z >= 45.0], "GTV")
+    rois = tuple(cut if r.name == "GTV" else r for r in case.rois.rois)
+    entry = {
+        "point_lps": [0.0, -70.0, 45.0],
+        "direction_lps": [0.0, 1.0, 0.0],
+        "up_lps": [0.0, 0.0, 1.0],
+    }
+    small = {"size_mm": [40.0, 40.0, 20.0]}
+    case = replace(phantom_case(entry=entry, template=small), rois=replace(case.rois, rois=rois))
+    plan = design(case)
+    assert "target-cut" in {w.code for w in plan.warnings}
+    # closed at 61.5 mm: searched as if it went on, the plan gave three times the dose
+    assert plan.metrics["GTV"]["d90_gy"] < 220.0
+    assert plan.metrics["GTV"]["ci"] > 0.5
