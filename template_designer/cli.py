@@ -90,12 +90,24 @@ def inspect(
 
 
 @app.command()
-def sources() -> None:
+def sources(
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Recompute published values; 1 where one fails.")
+    ] = False,
+) -> None:
     """List the seed models on board, with their constants and where the numbers come from."""
-    from template_designer.summary import source_tables
+    from dose import published_checks
+    from template_designer.summary import check_table, source_tables
 
-    for table in source_tables():
-        Console().print(table)
+    if not validate:
+        for table in source_tables():
+            Console().print(table)
+        return
+    checks = published_checks()
+    Console().print(check_table(checks))
+    failed = [check for check in checks if not check.passed]
+    Console().print(f"{len(checks) - len(failed)} of {len(checks)} published values reproduced.")
+    raise typer.Exit(EXIT_GOAL_MISSED if failed else EXIT_DONE)
 
 
 @app.callback(invoke_without_command=True)

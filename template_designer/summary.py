@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from dose import load_source, source_names
+from dose import Check, load_source, source_names
 from template_designer.inputs import Inspection
 from template_designer.model import Plan
 
@@ -97,6 +99,19 @@ def source_tables() -> tuple[Table, ...]:
             table.add_row(key, Text(value))
         tables.append(table)
     return tuple(tables)
+
+
+def check_table(checks: Sequence[Check]) -> Table:
+    """Published values beside what the dose engine computes."""
+    table = _table("published values")
+    for heading in ("source", "what", "published", "computed", "off %", ""):
+        right = heading in ("published", "computed", "off %")
+        table.add_column(heading, justify="right" if right else "left")
+    for check in checks:
+        verdict = Text("ok", style="green") if check.passed else Text("FAILS", style="bold red")
+        values = (f"{check.published:.5g}", f"{check.computed:.5g}", f"{check.deviation_pct:+.3f}")
+        table.add_row(check.source, Text(check.what), *values, verdict)
+    return table
 
 
 def _organ_table(plan: Plan) -> Table:

@@ -252,6 +252,11 @@ WRONG = {
     "up along the needles": (("up_lps = [0.0, 0.0, 1.0]", "up_lps = [0.766, 0.6428, 0]"), "up_lps"),
     "negative dose": (("dose_gy = 120.0", "dose_gy = -120.0"), "dose_gy"),
     "unknown source": (("I125-6711", "I125-6712"), "I125-6711"),
+    "a table that was not cross-checked": (("I125-6711", "I125-6702"), "I125-6702"),
+    "a clearance that cannot be measured": (
+        ("needle_clearance_mm = 10.0", "needle_clearance_mm = 80.0"),
+        "needle_clearance_mm",
+    ),
     "unknown metric": (('metric = "V100"', 'metric = "W100"'), "W100"),
     "unknown gauge": (("gauge = 18", "gauge = 19"), "gauge"),
     "entry far from the skin": (("[106.2, 102.6, -279.3]", "[1062, 1026, -279.3]"), "point_lps"),
@@ -357,6 +362,13 @@ def test_sources_lists_the_default_with_its_constant():
     assert done.returncode == 0
     assert "I125-6711" in done.stdout
     assert "0.965" in done.stdout
+
+
+def test_sources_are_validated_against_published_values():
+    done = run("sources", "--validate", COLUMNS="160")
+    assert done.returncode == 0, done.stdout
+    assert "1984.7" in done.stdout
+    assert "FAILS" not in done.stdout
 
 
 def test_help_teaches_and_unknown_options_are_exit_2():

@@ -24,7 +24,7 @@ def _segment_distance_sq(px, py, ax, ay, bx, by):
     return ex * ex + ey * ey
 
 
-@njit(parallel=True, cache=True)
+@njit(cache=True)
 def signed_distance_grid(edges, u0, v0, step, out):
     """Signed distance (negative inside, even-odd) from grid nodes to the edges of a polygon set.
 
@@ -35,7 +35,7 @@ def signed_distance_grid(edges, u0, v0, step, out):
     blocks_v = (rows + BLOCK - 1) // BLOCK
     blocks_u = (columns + BLOCK - 1) // BLOCK
     count = edges.shape[0]
-    for block in prange(blocks_v * blocks_u):
+    for block in range(blocks_v * blocks_u):
         row0, column0 = (block // blocks_u) * BLOCK, (block % blocks_u) * BLOCK
         row1, column1 = min(row0 + BLOCK, rows), min(column0 + BLOCK, columns)
         centre_u = u0 + 0.5 * (column0 + column1 - 1) * step
@@ -72,7 +72,7 @@ def signed_distance_grid(edges, u0, v0, step, out):
                         ),
                     )
                 out[row, column] = math.sqrt(best)
-    for row in prange(rows):
+    for row in range(rows):
         v = v0 + row * step
         crossings = np.zeros(count)
         n_cross = 0
@@ -89,6 +89,17 @@ def signed_distance_grid(edges, u0, v0, step, out):
                 passed += 1
             if passed % 2 == 1:
                 out[row, column] = -out[row, column]
+
+
+@njit(parallel=True, cache=True)
+def signed_distance_layers(edges, starts, u0, v0, step, out):
+    """:func:`signed_distance_grid` of many polygon sets on one grid, one a layer of ``out``.
+
+    The edges of layer k are ``edges[starts[k]:starts[k + 1]]``. One parallel region for all: a
+    region for every layer costs more than its work when the machine is busy.
+    """
+    for k in prange(out.shape[0]):
+        signed_distance_grid(edges[starts[k] : starts[k + 1]], u0, v0, step, out[k])
 
 
 @njit(cache=True)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from template_designer.errors import GeometryError
-from template_designer.geometry._kernels import signed_distance_grid, stack_distance
+from template_designer.geometry._kernels import signed_distance_layers, stack_distance
 from template_designer.geometry.contours import polygon_edges
 from template_designer.geometry.solids import Solid
 
@@ -58,10 +58,10 @@ class DistanceField:
         low, high = local[:, 2].min() - FAR_MM, local[:, 2].max() + FAR_MM
         slabs = [slab for slab in solid.slabs if slab.w_high_mm >= low and slab.w_low_mm <= high]
         layers = np.zeros((len(slabs), rows, columns), dtype=np.float32)
-        plane = np.zeros((rows, columns))
-        for layer, slab in zip(layers, slabs, strict=True):
-            signed_distance_grid(polygon_edges(slab.shape), u0, v0, NODE_MM, plane)
-            layer[:] = plane
+        edges = [polygon_edges(slab.shape) for slab in slabs]
+        starts = np.concatenate([[0], np.cumsum([len(part) for part in edges])]).astype(np.int64)
+        if slabs:
+            signed_distance_layers(np.vstack(edges), starts, u0, v0, NODE_MM, layers)
         return cls(
             solid,
             layers,

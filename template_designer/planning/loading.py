@@ -58,7 +58,7 @@ class Weights:
     hot: float = 0.2  # per % of the target above 200 %
     goal: float = 400.0  # per unit of a goal missed (fraction of volume or of dose)
     seed: float = 0.2  # per seed
-    needle: float = 0.4  # per needle
+    needle: float = 0.7  # per needle
 
 
 @dataclass(frozen=True, slots=True, eq=False)
