@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import re
 import shutil
@@ -77,7 +76,8 @@ def write_plan(
                 _write_synced(staging / name, content)
             _sync_folder(staging)
             names = sorted(path.name for path in staging.iterdir())
-            _move_into_place(staging, target)
+            _check_target(target, overwrite)  # again: others may have written meanwhile
+            _move_into_place(staging, target, overwrite)
     except OutputError:
         raise
     except OSError as error:
@@ -132,7 +132,7 @@ def _check_target(target: Path, overwrite: bool) -> None:
             f"{str(target)!r} holds no plan.json, so it is no written plan and is not overwritten; "
             "name another folder"
         )
-    foreign = [name for name in entries if not _is_ours(name)]
+    foreign = [name for name in entries if not _is_ours(target / name)]
     if foreign:
         raise OutputError(
             f"{str(target)!r} also holds files of yours ({', '.join(foreign[:5])}) that "
@@ -140,8 +140,12 @@ def _check_target(target: Path, overwrite: bool) -> None:
         )
 
 
-def _is_ours(name: str) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in EXPORTERS)
+def _is_ours(path: Path) -> bool:
+    """Whether a plan writes a file of that name: ``template-T2.stl``, not ``template-mine.stl``."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    names = (re.escape(pattern).replace(r"\*", r"(-T[0-9]+)?") for pattern in EXPORTERS)
+    return any(re.fullmatch(name, path.name) for name in names)
 
 
 def _contents(
@@ -219,10 +223,13 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _move_into_place(staging: Path, target: Path) -> None:
+def _move_into_place(staging: Path, target: Path, overwrite: bool) -> None:
     """Put the finished folder where it belongs; on failure the old one is back in its place."""
     if not target.exists():
         staging.rename(target)
+    elif not overwrite:
+        shutil.copymode(target, staging)
+        staging.rename(target)  # the system refuses unless the folder there is still empty
     else:
         shutil.copymode(target, staging)
         old = target.parent / f".{target.name}.{uuid.uuid4().hex[:12]}.old"

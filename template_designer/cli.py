@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from template_designer._version import SOFTWARE_NAME, __version__
 from template_designer.errors import NoSafePlanError, PlannerError
 
 EXIT_DONE, EXIT_GOAL_MISSED, EXIT_WRONG_INPUT, EXIT_NO_SAFE_PLAN = 0, 1, 2, 3
+EXIT_DEFECT = 70
+"""An error that nobody foresaw (EX_SOFTWARE): not one of the four outcomes of the contract."""
 NOTICE = "Research and education only; not a medical device."
 
 app = typer.Typer(
@@ -120,13 +125,27 @@ def _root(
 
 
 def main() -> None:
-    """Entry point of the console script: errors made on purpose become one line and a code."""
+    """Entry point of the console script: every error becomes one line and a code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without "³" must not end the run
+            stream.reconfigure(errors="replace")
     try:
         app(standalone_mode=True)
     except NoSafePlanError as error:
-        _fail(error, EXIT_NO_SAFE_PLAN)
+        _fail(str(error), EXIT_NO_SAFE_PLAN)
     except PlannerError as error:
-        _fail(error, EXIT_WRONG_INPUT)
+        _fail(str(error), EXIT_WRONG_INPUT)
+    except OSError as error:
+        where = f" {error.filename!r}" if error.filename else ""
+        _fail(f"cannot read or write{where}: {error.strerror or error}", EXIT_WRONG_INPUT)
+    except Exception as error:  # a defect of ours: never to be taken for a missed goal
+        if os.environ.get("TEMPLATE_DESIGNER_DEBUG"):
+            raise
+        _fail(
+            f"internal error, please report it: {type(error).__name__}: {error} "
+            "(TEMPLATE_DESIGNER_DEBUG=1 shows where)",
+            EXIT_DEFECT,
+        )
 
 
 def _run(case_file: Path, output: Path, overwrite: bool) -> bool:
@@ -146,8 +165,10 @@ def _run(case_file: Path, output: Path, overwrite: bool) -> bool:
     for table in plan_tables(plan):
         console.print(table)
     for note in written.notes:
-        console.print(f"[yellow]note[/yellow]  {note}", highlight=False)
-    console.print(f"\nWrote {len(written.files)} files to [bold]{written.folder}[/bold].")
+        console.print(f"[yellow]note[/yellow]  {escape(note)}", highlight=False)
+    console.print(
+        f"\nWrote {len(written.files)} files to [bold]{escape(str(written.folder))}[/bold]."
+    )
     console.print(NOTICE, style="dim")
     return plan.goals_met
 
@@ -168,13 +189,13 @@ def _steps(title: str, total: int) -> Iterator:
 
         def say(text: str) -> None:
             nonlocal begun
-            progress.update(task, description=f"{title}: {text}", advance=1 if begun else 0)
+            progress.update(task, description=escape(f"{title}: {text}"), advance=1 if begun else 0)
             begun = True
 
         yield say
 
 
-def _fail(error: PlannerError, code: int) -> None:
-    message = " ".join(str(error).split())
+def _fail(text: str, code: int) -> NoReturn:
+    message = " ".join(text.split())
     print(f"{SOFTWARE_NAME}: {message}", file=sys.stderr)  # noqa: T201  # one plain line, no markup
     raise SystemExit(code)

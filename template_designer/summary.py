@@ -57,7 +57,7 @@ def inspection_tables(found: Inspection) -> tuple[Table | Text, ...]:
             table = _table("images")
             table.show_header = False
             for key, value in image.items():
-                table.add_row(key, str(value))
+                table.add_row(key, Text(str(value)))
             tables.append(table)
     if content["structures"]:
         table = _table("structures")

@@ -228,7 +228,8 @@ def demo_case(folder, *changes, dicom=None, name="case.toml"):
         text = text.replace(old, new)
     dicom = dicom or DEMO / "dicom"
     text = text.replace('"dicom/"', f'"{dicom}"').replace('"dicom/RS.dcm"', f'"{dicom}/RS.dcm"')
-    text += "\n[loading]\nsearch_moves = 20000\n"
+    if "[loading]" not in text:
+        text += "\n[loading]\nsearch_moves = 20000\n"
     path = folder / name
     path.write_text(text)
     return path
@@ -256,6 +257,14 @@ WRONG = {
     "a clearance that cannot be measured": (
         ("needle_clearance_mm = 10.0", "needle_clearance_mm = 80.0"),
         "needle_clearance_mm",
+    ),
+    "text for a yes": (
+        ("activity_mci = 0.6", 'activity_mci = 0.6\nconfirm_unusual_strength = "yes"'),
+        "confirm_unusual_strength",
+    ),
+    "seeds that overlap": (
+        ("[prescription]", "[loading]\nseed_spacing_mm = [3, 10]\n\n[prescription]"),
+        "seed_spacing_mm",
     ),
     "unknown metric": (('metric = "V100"', 'metric = "W100"'), "W100"),
     "unknown gauge": (("gauge = 18", "gauge = 19"), "gauge"),
@@ -331,6 +340,42 @@ def test_every_hole_blocked_is_exit_3_and_why(tmp_path):
     assert "holes are blocked" in done.stderr
     assert "SpinalCord" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_plate_that_misses_the_target_is_exit_3(tmp_path, capsys, monkeypatch):
+    from template_designer import cli
+
+    case = demo_case(tmp_path, ("size_mm = [100, 100, 20]", "size_mm = [30, 30, 20]"),
+                     ("[106.2, 102.6, -279.3]", "[106.2, 102.6, -235.0]"))  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["x", "design", str(case), "-o", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 3
+    assert "misses GTV" in capsys.readouterr().err
+
+
+def test_wide_needles_in_a_narrow_lattice(tmp_path, capsys, monkeypatch):
+    case = demo_case(tmp_path, ("gauge = 18", "gauge = 11"), ("pitch_mm = 5.0", "pitch_mm = 2.5"))
+    check_refused(tmp_path, capsys, monkeypatch, case, "pitch_mm", "wall")
+
+
+def test_a_defect_is_never_taken_for_a_missed_goal(capsys, monkeypatch):
+    from template_designer import cli
+
+    def broken(*_, **__):
+        raise ZeroDivisionError("boom")
+
+    monkeypatch.setattr("template_designer.inputs.inspect_path", broken)
+    monkeypatch.setattr(sys, "argv", ["x", "inspect", "somewhere"])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 70
+    assert "internal error" in capsys.readouterr().err
+
+
+def test_a_terminal_without_superscripts_does_not_end_the_run():
+    done = run("inspect", DEMO / "dicom", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_missed_goal_is_exit_1_and_the_files_say_which(tmp_path):

@@ -47,7 +47,7 @@ def axis_points(
     points: tuple[LatticePoint, ...], z_mm: NDArray[np.float64], frame: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """LPS points on every needle axis, (holes * nz, 3), hole by hole."""
-    xy = np.array([(p.x_mm, p.y_mm) for p in points])
+    xy = np.array([(p.x_mm, p.y_mm) for p in points]).reshape(-1, 2)
     grid = np.zeros((len(points), len(z_mm), 3))
     grid[:, :, :2] = xy[:, None, :]
     grid[:, :, 2] = z_mm
@@ -136,7 +136,7 @@ def _skin_crossings(
     first = np.argmax(inside, axis=1)
     high = z_mm[first].copy()
     low = np.maximum(high - STEP_MM, 0.0)
-    xy = np.array([(p.x_mm, p.y_mm) for p in points])
+    xy = np.array([(p.x_mm, p.y_mm) for p in points]).reshape(-1, 2)
     for _ in range(10):
         middle = 0.5 * (low + high)
         within = skin.inside(transform_points(frame, np.column_stack([xy, middle])))

@@ -69,6 +69,12 @@ def check_values(settings: CaseSettings) -> None:
         With the key that is wrong.
     """
     source_strength_u(settings.source)
+    capsule_mm = load_source(settings.source.model).capsule_mm[0]
+    if settings.loading.seed_spacing_mm[0] < capsule_mm:
+        raise CaseError(
+            f"[loading] seed_spacing_mm = {list(settings.loading.seed_spacing_mm)}: seeds of "
+            f"{capsule_mm:g} mm would overlap; the least spacing must be at least that"
+        )
     for number, goal in enumerate(settings.goal, start=1):
         _check_goal(goal, f"[[goal]] #{number} metric")
 

@@ -116,7 +116,7 @@ def _complaint(error: Mapping[str, Any], loc: tuple[int | str, ...], data: Any) 
         if isinstance(loc[-1], int):
             return f"{key_path(loc[:-1], data)} has too few values"
         return f"{where} is missing"
-    if loc[-1] == "structure" and kind in ("string_type", "tuple_type"):
+    if loc[-1:] == ("structure",) and kind in ("string_type", "tuple_type"):
         reason = "must be a name in quotes or a list of names"
     elif kind == "value_error":
         reason = str(error["ctx"]["error"])
@@ -143,6 +143,8 @@ def key_path(loc: Sequence[int | str], data: Any = None) -> str:
     >>> key_path(("source", "activity_mci")), key_path(("avoid", 1, "structure")), key_path(("id",))
     ('[source] activity_mci', '[[avoid]] #2 structure', 'id')
     """
+    if not loc:  # a rule between tables
+        return "the case as a whole"
     first, *rest = loc
     if rest and isinstance(rest[0], int):
         head = f"[[{first}]] #{rest[0] + 1}"

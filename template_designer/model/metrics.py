@@ -35,7 +35,7 @@ _FIXED = {
     "Dmean": MetricKind.DOSE_MEAN,
     **{kind.value: kind for kind in INDEX_KINDS},
 }
-_NUMBERED = re.compile(r"(?P<letter>[DV])(?P<number>\d+(?:\.\d+)?)(?P<cc>cc)?")
+_NUMBERED = re.compile(r"(?P<letter>[DV])(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<cc>cc)?")
 _KNOWN = (*_FIXED, "D90", "D95", "D98", "D100", "D2cc", "D1cc", "D0.1cc", "V90", "V100", "V150")
 
 

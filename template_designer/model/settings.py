@@ -10,7 +10,15 @@ import math
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    model_validator,
+)
 
 from template_designer.model.needles import OUTER_DIAMETER_MM
 
@@ -181,8 +189,8 @@ class SourceSettings(Settings):
     air_kerma_strength_u: Positive | None = None
     activity_mci: Positive | None = None
     activity_mbq: Positive | None = None
-    confirm_unusual_strength: bool = False
-    accept_unverified: bool = False  # tables that were not cross-checked number by number
+    confirm_unusual_strength: StrictBool = False
+    accept_unverified: StrictBool = False  # tables that were not cross-checked number by number
 
     @model_validator(mode="after")
     def _one_strength(self) -> Self:
@@ -218,10 +226,10 @@ class LoadingSettings(Settings):
     seed_spacing_mm: tuple[Positive, Positive] = (5.0, 10.0)  # centre to centre, least and most
     step_mm: Annotated[Number, Field(ge=0.5, le=10.0)] = 2.5  # grid of seed centres along a needle
     outside_target_mm: Annotated[Number, Field(ge=0.0, le=10.0)] = 1.0  # seed centres, at most
-    max_needles: Annotated[int, Field(ge=1, le=500)] | None = None
-    max_seeds: Annotated[int, Field(ge=1, le=2000)] | None = None
-    random_seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 43
-    search_moves: Annotated[int, Field(ge=1000, le=100_000_000)] = 200_000  # of every start
+    max_needles: Annotated[StrictInt, Field(ge=1, le=500)] | None = None
+    max_seeds: Annotated[StrictInt, Field(ge=1, le=2000)] | None = None
+    random_seed: Annotated[StrictInt, Field(ge=0, le=2**31 - 1)] = 43
+    search_moves: Annotated[StrictInt, Field(ge=1000, le=100_000_000)] = 200_000  # of every start
 
     @model_validator(mode="after")
     def _spacing_is_a_range(self) -> Self:

@@ -82,7 +82,7 @@ def find_sites(
         none = np.zeros(0, dtype=np.int64)
         return SeedSites(none, none, np.zeros(0), np.zeros((0, 3)))
     hole, slot, z = np.concatenate(holes), np.concatenate(slots), np.concatenate(depths)
-    xy = np.array([(p.x_mm, p.y_mm) for p in paths.points])[hole]
+    xy = np.array([(p.x_mm, p.y_mm) for p in paths.points]).reshape(-1, 2)[hole]
 
     def at(offset_mm: float) -> NDArray[np.float64]:
         return transform_points(frame, np.column_stack([xy, z + offset_mm]))

@@ -172,3 +172,34 @@ def test_a_file_this_machine_cannot_make_becomes_a_note(plan, tmp_path):
     written = write_plan(plan, tmp_path / "out")
     assert written.notes == ("preview.png: no picture: install something",)
     assert len(written.files) == 3
+
+
+def test_files_that_appear_while_the_plan_is_made_are_not_deleted(plan, tmp_path, monkeypatch):
+    target = tmp_path / "out"
+    target.mkdir()
+
+    def slow(plan):
+        (target / "notes.txt").write_text("mine")
+        return b"{}"
+
+    monkeypatch.setitem(writer.EXPORTERS, "plan.json", slow)
+    with pytest.raises(OutputError, match="not empty"):
+        write_plan(plan, target)
+    assert names_in(tmp_path) == ["out"]
+    assert (target / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["template-mine.stl", "template-T1b.stl"])
+def test_files_that_only_look_like_ours_are_kept(plan, tmp_path, name):
+    write_plan(plan, tmp_path / "out")
+    (tmp_path / "out" / name).write_text("edited by hand")
+    with pytest.raises(OutputError, match="files of yours"):
+        write_plan(plan, tmp_path / "out", overwrite=True)
+
+
+def test_a_folder_named_like_a_file_of_ours_is_kept(plan, tmp_path):
+    write_plan(plan, tmp_path / "out")
+    (tmp_path / "out" / "template.stl").unlink()
+    (tmp_path / "out" / "template.stl").mkdir()
+    with pytest.raises(OutputError, match="files of yours"):
+        write_plan(plan, tmp_path / "out", overwrite=True)
