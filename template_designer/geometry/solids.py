@@ -219,7 +219,7 @@ def blend(
     A part that meets nothing on the other slice goes on for the fraction ``lone_until``.
     """
     parts: list[list[BaseGeometry]] = [[] for _ in fractions]
-    for here, there in linked_groups(lower, upper):
+    for here, there in paired_lone_parts(linked_groups(lower, upper)):
         if here is None or there is None:
             alone = here if there is None else there
             for n, t in enumerate(fractions):
@@ -264,6 +264,31 @@ def linked_groups(
         )
         for a, b in members.values()
     ]
+
+
+Group = tuple[BaseGeometry | None, BaseGeometry | None]
+
+
+def paired_lone_parts(groups: Sequence[Group]) -> list[Group]:
+    """Join lone parts that are each other's nearest and lie within a part's size: a steep vessel.
+
+    Where slices no longer overlap the vessel still runs from one part to the other; ended half
+    way, it would seem up to 1.6 mm farther off than it is.
+    """
+    below = [here for here, there in groups if here is not None and there is None]
+    above = [there for here, there in groups if here is None and there is not None]
+    result = [group for group in groups if group[0] is not None and group[1] is not None]
+    gaps = np.array([[a.distance(b) for b in above] for a in below]).reshape(len(below), len(above))
+    taken = set()
+    for i, here in enumerate(below):
+        j = int(np.argmin(gaps[i])) if above else -1
+        size = 0.0 if j < 0 else math.sqrt(min(here.area, above[j].area))
+        if j >= 0 and int(np.argmin(gaps[:, j])) == i and gaps[i, j] <= size:
+            taken.add(j)
+            result.append((here, above[j]))
+        else:
+            result.append((here, None))
+    return result + [(None, there) for j, there in enumerate(above) if j not in taken]
 
 
 def _blend_aligned(

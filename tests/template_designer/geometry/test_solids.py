@@ -50,7 +50,7 @@ def test_a_cone_between_two_slices_has_the_mean_area_in_between():
 
 
 def test_parts_that_meet_nothing_end_half_way():
-    a, b = shapely.box(0, 0, 5, 5), shapely.box(20, 0, 24, 4)
+    a, b = shapely.box(0, 0, 5, 5), shapely.box(20, 0, 24, 4)  # farther apart than their size
     quarter, three_quarters = blend(a, b, [0.25, 0.75])
     assert quarter.equals(a)
     assert three_quarters.equals(b)
@@ -191,3 +191,10 @@ def test_a_slanted_vessel_keeps_its_width_between_slices(radius, spacing, slant)
 def test_parts_thinner_than_the_grid_do_not_vanish_between_slices():
     a, b = shapely.Point(0, 0).buffer(0.3), shapely.Point(0.2, 0).buffer(0.3)
     assert all(shape.area >= 0.5 * a.area for shape in blend(a, b, [0.2, 0.5, 0.8]))
+
+
+def test_a_steep_vessel_whose_slices_do_not_overlap_is_followed_from_one_to_the_next():
+    lower, upper = shapely.Point(0, 0).buffer(3.0, 64), shapely.Point(8, 0).buffer(3.0, 64)
+    (middle,) = blend(lower, upper, [0.5])
+    exact = shapely.Point(4, 0).buffer(3.0, 64)
+    assert middle.symmetric_difference(exact).area < 0.05 * exact.area  # outline on a 1 mm grid
