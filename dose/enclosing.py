@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dose.errors import DoseInputError
-from dose.grid import DoseField, DoseGrid, dose_on_grid
+from dose.filling import TABLE_ERROR, dose_on_grid
+from dose.grid import DoseField, DoseGrid
 from dose.sources.model import SeedModel
 from dose.superposition import SeedArrays, seed_arrays, sum_over_seeds
 from dose.validation import validate_number, validate_points
@@ -125,5 +126,7 @@ def _sides_at_or_above(
         for side, fixed in enumerate((centers[axis][:1], centers[axis][-1:])):
             x, y, z = (fixed if other == axis else centers[other] for other in range(3))
             face = np.stack(np.meshgrid(x, y, z, indexing="ij"), axis=-1).reshape(-1, 3)
-            hot[side, axis] = (sum_over_seeds(source, seeds, face) >= level_gy).any()
+            hot[side, axis] = (
+                sum_over_seeds(source, seeds, face) >= level_gy * (1.0 - TABLE_ERROR)
+            ).any()
     return hot

@@ -1,17 +1,14 @@
-"""Dose on a regular grid: where its voxels lie, how it is filled, how it is read between voxels."""
+"""Dose on a regular grid: where its voxels lie, and how it is read between them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dose.errors import DoseInputError
-from dose.sources.model import SeedModel
-from dose.superposition import SeedArrays, seed_arrays, sum_over_seeds
 from dose.validation import validate_array, validate_number, validate_points
 
 MAX_VOXELS = 100_000_000
@@ -19,9 +16,6 @@ MAX_VOXELS = 100_000_000
 
 FIT_TOLERANCE = 1e-6
 """Part of a voxel by which bounds may miss the last centre: rounding of decimal millimetres."""
-
-Progress = Callable[[int, int], None]
-"""Called with slices done and slices in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +31,10 @@ class DoseGrid:
         spacing = _triple(self.spacing_mm, "spacing_mm", repeat=True)
         if not min(spacing) > 0.0:
             raise DoseInputError(f"spacing_mm = {list(spacing)} must be above 0 on every axis")
-        shape = tuple(int(n) for n in validate_array(self.shape, "shape"))
-        if len(shape) != 3 or min(shape) < 1:
-            raise DoseInputError(f"shape = {self.shape!r} must be three counts (z, y, x) from 1 up")
+        counts = validate_array(self.shape, "shape")
+        shape = tuple(int(n) for n in counts)
+        if len(shape) != 3 or min(shape) < 1 or not np.array_equal(counts, shape):
+            raise DoseInputError(f"shape = {self.shape!r} must be three whole numbers, z, y, x")
         if math.prod(shape) > MAX_VOXELS:
             raise DoseInputError(
                 f"a grid of {shape[0]} x {shape[1]} x {shape[2]} voxels (z, y, x) is over the "
@@ -134,13 +129,28 @@ class DoseField:
     values_gy: NDArray[np.float64]  # [z, y, x], read-only
 
     def __post_init__(self) -> None:
-        values = validate_array(self.values_gy, "values_gy", ndim=3)
+        values = self._checked()
         if values.shape != self.grid.shape:
             raise DoseInputError(
                 f"values_gy has shape {values.shape}, its grid {self.grid.shape} (z, y, x)"
             )
-        values.setflags(write=False)
         object.__setattr__(self, "values_gy", values)
+
+    def _checked(self) -> NDArray[np.float64]:
+        """Values as a read-only array; one that is read-only already is kept, not copied."""
+        given = self.values_gy
+        kept = (
+            isinstance(given, np.ndarray)
+            and given.base is None
+            and not given.flags.writeable
+            and given.dtype == np.float64
+            and given.ndim == 3
+            and math.isfinite(float(given.sum()))  # a NaN or infinity anywhere shows in the sum
+        )
+        if not kept:
+            given = validate_array(given, "values_gy", ndim=3)
+            given.setflags(write=False)
+        return given
 
     @property
     def border_max_gy(self) -> float:
@@ -193,48 +203,6 @@ class DoseField:
         if outside_gy is not None:
             result[outside] = validate_number(outside_gy, "outside_gy")
         return result
-
-
-def dose_on_grid(
-    source: SeedModel,
-    centers_mm: ArrayLike,
-    axes: ArrayLike,
-    strength_u: ArrayLike,
-    grid: DoseGrid,
-    progress: Progress | None = None,
-) -> DoseField:
-    """Dose to full decay of many seeds at every voxel centre of a grid.
-
-    Parameters
-    ----------
-    source, centers_mm, axes, strength_u
-        As for ``dose_at_points``: every voxel gets exactly what that function gives there.
-    grid : DoseGrid
-        Same frame as the seeds.
-    progress : callable, optional
-        Called as ``progress(slices_done, slices)`` after every slice.
-
-    Returns
-    -------
-    DoseField
-
-    Raises
-    ------
-    DoseInputError
-        As for ``dose_at_points``.
-    """
-    return _filled(source, seed_arrays(source, centers_mm, axes, strength_u), grid, progress)
-
-
-def _filled(
-    source: SeedModel, seeds: SeedArrays, grid: DoseGrid, progress: Progress | None = None
-) -> DoseField:
-    values = np.zeros(grid.shape)
-    for k in range(grid.shape[0]):
-        values[k] = sum_over_seeds(source, seeds, grid.slice_points_mm(k)).reshape(grid.shape[1:])
-        if progress is not None:
-            progress(k + 1, grid.shape[0])
-    return DoseField(grid, values)
 
 
 def _triple(value: ArrayLike, name: str, repeat: bool = False) -> tuple[float, float, float]:

@@ -106,8 +106,9 @@ def influence_matrix(
     out = np.zeros((centers_cm.shape[0], points.shape[0]), dtype=wanted)
     if out.size:
         xyz_cm = np.ascontiguousarray(points.T) / MM_PER_CM
-        gy_per_u = _gy_per_u(source)
-        _kernels.fill_influence(kernel_tables(source), centers_cm, unit_axes, gy_per_u, xyz_cm, out)
+        _kernels.fill_influence(
+            kernel_tables(source), centers_cm, unit_axes, gy_per_u(source), xyz_cm, out
+        )
     return out
 
 
@@ -133,10 +134,11 @@ def sum_over_seeds(
     out = np.zeros(points_mm.shape[0])
     if out.size and strengths.size:
         xyz_cm = np.ascontiguousarray(points_mm.T) / MM_PER_CM
-        weights = strengths * _gy_per_u(source)
+        weights = strengths * gy_per_u(source)
         _kernels.sum_dose(kernel_tables(source), centers_cm, axes, weights, xyz_cm, out)
     return out
 
 
-def _gy_per_u(source: SeedModel) -> float:
+def gy_per_u(source: SeedModel) -> float:
+    """Dose to full decay per G_L g F and air-kerma strength; for this package's own use."""
     return rate_per_shape(source) * source.mean_life_hours / CGY_PER_GY
