@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: demo test lint test-nojit examples clean
+.PHONY: demo test lint test-nojit examples bench bench-quick bench-others clean
 
 demo: $(READY)  ## plan the case that ships into out/demo/
 	$(BIN)/template-designer demo -o out/demo --overwrite
@@ -23,6 +23,18 @@ test-nojit: $(READY)  ## the dose kernels as plain Python
 
 examples: $(READY)  ## run every example into out/examples/
 	for script in examples/[0-9]*.py; do $(BIN)/python $$script out/examples || exit 1; done
+
+bench: $(READY)  ## how fast the dose engine is; files into out/bench/
+	$(BIN)/python -m tests.benchmarks
+
+bench-quick: $(READY)  ## the same in under a minute
+	$(BIN)/python -m tests.benchmarks --quick
+
+bench-others: out/pygrpm/bin/python  ## other people's TG-43 code for `make bench`, apart from ours
+
+out/pygrpm/bin/python:
+	$(PYTHON) -m venv out/pygrpm
+	$@ -m pip install --quiet pygrpm==0.8.5 || { rm -rf out/pygrpm; exit 1; }
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

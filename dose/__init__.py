@@ -5,18 +5,31 @@
 array([19.8472])
 """
 
+from dose.biology import (
+    REPAIR_HALF_TIME_H,
+    eqd2_gy,
+    fractionated_bed_gy,
+    implant_bed_gy,
+    implant_bed_with_repopulation_gy,
+)
 from dose.checks import Check, published_checks
 from dose.decay import dose_fraction, dose_given_gy, dose_rate_on_day_cgy_h, strength_on
 from dose.enclosing import dose_field_enclosing
 from dose.errors import DoseInputError, PlannerError, UnknownSourceError
-from dose.grid import DoseField, DoseGrid, dose_on_grid
-from dose.metrics import (
+from dose.filling import dose_on_grid
+from dose.grid import DoseField, DoseGrid
+from dose.indices import (
+    conformal_index_with_organs,
     conformity_index,
+    dose_nonuniformity_ratio,
+    external_index,
+    homogeneity_index,
+)
+from dose.metrics import (
     cumulative_dvh,
     dose_at_volume_cc,
     dose_at_volume_pct,
-    external_index,
-    homogeneity_index,
+    natural_dvh,
     organ_metrics,
     target_metrics,
     volume_pct_at_dose,
@@ -31,7 +44,6 @@ from dose.sources import SeedModel, load_source, load_source_file, source_names
 from dose.superposition import dose_at_points, influence_matrix
 from dose.tg43 import (
     anisotropy,
-    decayed_fraction,
     dose_rate_cgy_h,
     geometry_function,
     radial_dose,
@@ -50,6 +62,7 @@ from dose.units import (
 __all__ = [
     "HALF_LIFE_DAYS",
     "MBQ_PER_MCI",
+    "REPAIR_HALF_TIME_H",
     "USUAL_STRENGTH_U",
     "U_PER_MCI",
     "Check",
@@ -65,9 +78,9 @@ __all__ = [
     "apparent_activity_mbq",
     "apparent_activity_mci",
     "check_usual_strength",
+    "conformal_index_with_organs",
     "conformity_index",
     "cumulative_dvh",
-    "decayed_fraction",
     "dose_at_points",
     "dose_at_points_1d",
     "dose_at_volume_cc",
@@ -75,16 +88,22 @@ __all__ = [
     "dose_field_enclosing",
     "dose_fraction",
     "dose_given_gy",
+    "dose_nonuniformity_ratio",
     "dose_on_grid",
     "dose_rate_1d_cgy_h",
     "dose_rate_cgy_h",
     "dose_rate_on_day_cgy_h",
+    "eqd2_gy",
     "external_index",
+    "fractionated_bed_gy",
     "geometry_function",
     "homogeneity_index",
+    "implant_bed_gy",
+    "implant_bed_with_repopulation_gy",
     "influence_matrix",
     "load_source",
     "load_source_file",
+    "natural_dvh",
     "organ_metrics",
     "point_radial_dose",
     "published_checks",

@@ -59,19 +59,24 @@ def kernel_tables(source: SeedModel) -> KernelTables:
 class FactorTables(NamedTuple):
     """phi_an for the 1D kernel: in segment ``k`` it is ``lines[k, 0] + lines[k, 1] r``."""
 
-    first_r_cm: float  # below it the 2D formalism holds
+    first_r_cm: float  # below it the 2D formalism holds: first radius, or the capsule's half length
     r_edges_cm: NDArray[np.float64]  # (n,)
     lines: NDArray[np.float64]  # (n + 1, 2); the first is never read
 
 
 @lru_cache(maxsize=32)
 def factor_tables(source: SeedModel) -> FactorTables:
-    """Phi_an of one seed model: linear in r, its last value beyond the table (TG-43U1S1)."""
+    """Phi_an of one seed model: linear in r, its last value beyond the table.
+
+    Some tables begin at 1 mm, inside the capsule, where a dose without directions means nothing:
+    the 1D formalism begins where the whole capsule lies nearer.
+    """
     r, factor = source.anisotropy_factor_r_cm, source.anisotropy_factor
     slope = np.diff(factor) / np.diff(r)
     between = np.column_stack((factor[:-1] - slope * r[:-1], slope))
     first, last = np.array([[factor[0], 0.0]]), np.array([[factor[-1], 0.0]])
-    return FactorTables(float(r[0]), r, np.concatenate((first, between, last)))
+    first_r_cm = max(float(r[0]), source.wall_mm[0] / 20.0)
+    return FactorTables(first_r_cm, r, np.concatenate((first, between, last)))
 
 
 def _log_g_lines(source: SeedModel, inside_cm: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -114,7 +114,7 @@ def _published_doses() -> list[Check]:
     rows = []
     for name, unit, published, tolerance, how in (
         ("I125-6711", "U", 1984.72, DOSE_PER_U_PCT, "0.965 x 24 h x 59.40 d / ln 2"),
-        ("I125-6711", "mCi", 2520.59, DOSE_PER_MCI_PCT, "1.270 U per mCi x 1984.72 cGy per U"),
+        ("I125-6711", "mCi", 2520.60, DOSE_PER_MCI_PCT, "1.270 x 0.965 x 24 h x 59.40 d / ln 2"),
         ("Pd103-200", "mCi", 521.83, DOSE_PER_MCI_PCT, "1.293 x 0.686 x 24 h x 16.991 d / ln 2"),
     ):
         source = load_source(name)

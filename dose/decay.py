@@ -85,7 +85,7 @@ def dose_fraction(
     days : float or (n,) array_like of float
         End of the time, days after the implant, ``since_days`` or more.
     since_days : float
-        Start of the time, days after the implant, 0 or more; 0 gives ``decayed_fraction``.
+        Start of the time, days after the implant, 0 or more; 0 counts from the implant.
 
     Returns
     -------

@@ -10,10 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dose.errors import DoseInputError
+from dose.indices import (
+    VOLUME_ROUNDING,
+    conformity_index,
+    dose_nonuniformity_ratio,
+    external_index,
+    homogeneity_index,
+)
 from dose.validation import validate_array, validate_number
-
-VOLUME_ROUNDING = 1e-9
-"""Part of a structure's volume below which two summed volumes are the same (float64 sums)."""
 
 SAMPLING_PART, SAMPLING_CM3 = 0.10, 0.05
 """By how much a target's covered volume may exceed the whole reference volume: the two are sampled
@@ -48,6 +52,44 @@ def cumulative_dvh(
     volume = np.concatenate(([0.0], np.cumsum(weights)))
     count = doses.size - np.searchsorted(doses[::-1], levels, side="left")
     return 100.0 * volume[count] / volume[-1]
+
+
+def natural_dvh(
+    doses_gy: ArrayLike, weights_cm3: ArrayLike, levels_gy: ArrayLike
+) -> NDArray[np.float64]:
+    r"""Natural dose-volume histogram: volume per step of :math:`u = D^{-3/2}`.
+
+    One point source gives the same value at every dose: the inverse square is taken out, and what
+    an implant adds stands out.
+
+    Parameters
+    ----------
+    doses_gy, weights_cm3 : (n,) array_like of float
+        Dose at each sample, Gy; volume that it stands for, cm3.
+    levels_gy : (m,) array_like of float
+        Edges of the bins, Gy, above 0 and rising strictly, two at least.
+
+    Returns
+    -------
+    (m - 1,) ndarray of float64
+        dV/du of each bin, cm3 Gy\ :sup:`3/2`. Doses on an edge belong to the bin above it.
+
+    Raises
+    ------
+    DoseInputError
+        As for ``cumulative_dvh``, or if the levels do not rise.
+
+    References
+    ----------
+    .. [1] Anderson, Med. Phys. 13, 898 (1986). https://doi.org/10.1118/1.595815
+    """
+    doses, weights = _falling(doses_gy, weights_cm3)
+    levels = validate_array(levels_gy, "levels_gy")
+    if levels.size < 2 or not levels[0] > 0.0 or not (np.diff(levels) > 0.0).all():
+        raise DoseInputError("levels_gy must be two edges or more, above 0 and rising")
+    volume = np.concatenate(([0.0], np.cumsum(weights)))
+    above = volume[doses.size - np.searchsorted(doses[::-1], levels, side="left")]
+    return -np.diff(above) / -np.diff(levels**-1.5)
 
 
 def volume_pct_at_dose(doses_gy: ArrayLike, weights_cm3: ArrayLike, level_gy: float) -> float:
@@ -95,68 +137,13 @@ def dose_at_volume_cc(doses_gy: ArrayLike, weights_cm3: ArrayLike, volume_cm3: f
     return _dose_of_hottest(doses, weights, volume)
 
 
-def conformity_index(target_cm3: float, reference_cm3: float, target_reference_cm3: float) -> float:
-    """CI = (V_T,ref / V_T)(V_T,ref / V_ref); 1 is best, 0 if nothing gets the prescription.
-
-    Parameters
-    ----------
-    target_cm3 : float
-        V_T, volume of the target, cm3.
-    reference_cm3 : float
-        V_ref, all volume at or above the prescription, inside the target or not, cm3.
-    target_reference_cm3 : float
-        V_T,ref, volume of the target at or above the prescription, cm3.
-
-    Raises
-    ------
-    DoseInputError
-        If V_T is not above 0, or V_T,ref is negative or larger than V_T or V_ref.
-    """
-    target, reference, covered = _index_volumes(target_cm3, reference_cm3, target_reference_cm3)
-    if covered == 0.0:
-        return 0.0
-    return (covered / target) * (covered / reference)
-
-
-def external_index(target_cm3: float, reference_cm3: float, target_reference_cm3: float) -> float:
-    """EI = (V_ref - V_T,ref) / V_T; 0 is best. Parameters as for ``conformity_index``."""
-    target, reference, covered = _index_volumes(target_cm3, reference_cm3, target_reference_cm3)
-    return (reference - covered) / target
-
-
-def homogeneity_index(target_reference_cm3: float, target_150_cm3: float) -> float:
-    """HI = (V_T,ref - V_T,1.5ref) / V_T,ref; 1 is best.
-
-    Parameters
-    ----------
-    target_reference_cm3, target_150_cm3 : float
-        Volume of the target at or above the prescription, and at or above 150 % of it, cm3.
-
-    Returns
-    -------
-    float
-        0 where nothing of the target gets the prescription (the index has no value there).
-
-    Raises
-    ------
-    DoseInputError
-        If a volume is negative, or the second is larger than the first.
-    """
-    covered = validate_number(target_reference_cm3, "target_reference_cm3")
-    hot = validate_number(target_150_cm3, "target_150_cm3")
-    if not 0.0 <= hot <= covered * (1.0 + VOLUME_ROUNDING):
-        raise DoseInputError(
-            f"target_150_cm3 = {hot:g} must lie between 0 and target_reference_cm3 = {covered:g}; "
-            "both are cm3 of the target"
-        )
-    return 0.0 if covered == 0.0 else max(0.0, (covered - hot) / covered)
-
-
 def target_metrics(
     doses_gy: ArrayLike,
     weights_cm3: ArrayLike,
     reference_volume_cm3: float,
     prescription_gy: float,
+    *,
+    reference_150_cm3: float | None = None,
 ) -> dict[str, float]:
     """All metrics of a target, by their names in ``plan.json``.
 
@@ -170,11 +157,14 @@ def target_metrics(
         which it contains, that part is taken.
     prescription_gy : float
         Prescription dose, Gy.
+    reference_150_cm3 : float, optional
+        All volume at or above 150 % of the prescription, cm3; with it ``dnr`` is among the results.
 
     Returns
     -------
     dict
-        ``volume_cm3, d90_gy, d100_gy, v90_pct, v100_pct, v150_pct, v200_pct, ci, ei, hi, mean_gy``.
+        ``volume_cm3, d90_gy, d98_gy, d100_gy, v90_pct, v100_pct, v150_pct, v200_pct, ci, ei, hi,
+        mean_gy``, and ``dnr``.
 
     Raises
     ------
@@ -195,9 +185,13 @@ def target_metrics(
             f"{prescription:g} Gy, which it contains; let the dose grid enclose the prescription"
         )
     reference = max(reference, covered)
+    ratio = {}
+    if reference_150_cm3 is not None:
+        ratio["dnr"] = dose_nonuniformity_ratio(reference, reference_150_cm3)
     return {
         "volume_cm3": volume,
         "d90_gy": dose_at_volume_pct(doses, weights, 90.0),
+        "d98_gy": dose_at_volume_pct(doses, weights, 98.0),
         "d100_gy": float(doses[-1]),
         "v90_pct": v90,
         "v100_pct": v100,
@@ -207,6 +201,7 @@ def target_metrics(
         "ei": external_index(volume, reference, covered),
         "hi": homogeneity_index(covered, min(covered, volume * v150 / 100.0)),
         "mean_gy": float(np.sum(doses * weights) / volume),
+        **ratio,
     }
 
 
@@ -226,7 +221,7 @@ def organ_metrics(
     Returns
     -------
     dict
-        ``volume_cm3, dmax_gy, d0_1cc_gy, d2cc_gy, mean_gy``.
+        ``volume_cm3, dmax_gy, d0_1cc_gy, d1cc_gy, d2cc_gy, mean_gy``.
 
     Raises
     ------
@@ -242,6 +237,7 @@ def organ_metrics(
         "volume_cm3": float(np.sum(weights)),
         "dmax_gy": highest,
         "d0_1cc_gy": _dose_of_hottest(doses, weights, 0.1),
+        "d1cc_gy": _dose_of_hottest(doses, weights, 1.0),
         "d2cc_gy": _dose_of_hottest(doses, weights, 2.0),
         "mean_gy": float(np.sum(doses * weights) / np.sum(weights)),
     }
@@ -278,16 +274,3 @@ def _dose_of_hottest(
     volume = np.cumsum(weights)
     needed = volume_cm3 - VOLUME_ROUNDING * volume[-1]
     return float(doses[min(int(np.searchsorted(volume, needed)), doses.size - 1)])
-
-
-def _index_volumes(target: float, reference: float, covered: float) -> tuple[float, float, float]:
-    target = validate_number(target, "target_cm3", above=0.0)
-    reference = validate_number(reference, "reference_cm3")
-    covered = validate_number(covered, "target_reference_cm3")
-    largest = min(target, reference)
-    if not 0.0 <= covered <= largest * (1.0 + VOLUME_ROUNDING):
-        raise DoseInputError(
-            f"target_reference_cm3 = {covered:g} must lie between 0 and both target_cm3 = "
-            f"{target:g} and reference_cm3 = {reference:g}; it is the volume that the two share"
-        )
-    return target, reference, covered

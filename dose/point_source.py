@@ -6,8 +6,9 @@ For a seed whose direction is not known. The dose rate is that of eq. 11 of TG-4
 
 which equals eq. 10 with :math:`g_P` worked out from :math:`g_L`; g_L and not g_P is interpolated,
 because it is the smoother one near the seed. phi_an is linear in r, and its last value holds beyond
-the table. Below its first radius the 2D formalism holds, as TG-43U1S1 recommends: so near a seed
-its dose is far from the same in all directions, and a mean over them says nothing.
+the table. Below its first radius, and nearer than half the capsule's length where that is more, the
+2D formalism holds: so near a seed its dose is far from the same in all directions, and a mean over
+them says nothing.
 
 References
 ----------
@@ -132,8 +133,8 @@ def dose_at_points_1d(
 
     ``dose_at_points`` is the default of this package; this one is for comparing with systems that
     know no directions. The axes serve only points nearer to a seed than the first radius of its
-    phi_an table, where the 2D formalism holds (capsule included); beyond it the dose is the same
-    whatever they are.
+    phi_an table, or than half its capsule where that is more: there the 2D formalism holds. Beyond
+    it the dose is the same whatever they are.
 
     Parameters
     ----------

@@ -21,6 +21,9 @@ from dose.validation import validate_array, validate_number, validate_strengths
 
 MM_PER_CM = 10.0
 
+ON_LINE_MM2 = 1e-9
+"""Length x distance from the axis, under which a point between the ends counts as on the line."""
+
 
 def geometry_function(
     r_mm: ArrayLike, theta_rad: ArrayLike, *, active_length_mm: float
@@ -30,7 +33,7 @@ def geometry_function(
     Parameters
     ----------
     r_mm, theta_rad : (n,) array_like of float
-        Distance from the seed centre (mm, over half the active length); angle from its axis (rad).
+        Distance from the seed centre (mm); angle from its axis (rad). Not on the line itself.
     active_length_mm : float
         Length of the radioactive line, in mm, above 0.
 
@@ -42,7 +45,7 @@ def geometry_function(
     Raises
     ------
     DoseInputError
-        If the shapes differ, or a point lies inside the seed or is NaN.
+        If the shapes differ, a point lies on the radioactive line, or a value is not finite.
 
     References
     ----------
@@ -50,11 +53,12 @@ def geometry_function(
     """
     length_mm = validate_number(active_length_mm, "active_length_mm", above=0.0)
     r, theta = _polar(r_mm, theta_rad)
-    inside = np.flatnonzero(r <= 0.5 * length_mm)
-    if inside.size:
+    near_axis = np.abs(r * np.sin(theta)) * length_mm < ON_LINE_MM2
+    on_line = np.flatnonzero((r <= 0.5 * length_mm) & near_axis)
+    if on_line.size:
         raise DoseInputError(
-            f"r_mm[{inside[0]}] = {r[inside[0]]:g} mm lies inside the seed (half the active length "
-            f"is {0.5 * length_mm:g} mm); ask for points farther out"
+            f"r_mm[{on_line[0]}] = {r[on_line[0]]:g} mm lies on the radioactive line itself (half "
+            f"of it is {0.5 * length_mm:g} mm), where G_L is infinite; ask for points beside it"
         )
     out = np.zeros(r.size)
     _kernels.line_geometry(r / MM_PER_CM, theta, length_mm / MM_PER_CM, out)
@@ -149,14 +153,6 @@ def dose_rate_cgy_h(
     along, across = np.abs(r_cm * np.cos(theta)), np.abs(r_cm * np.sin(theta))
     _kernels.dose_rate_shape(kernel_tables(source), along, across, out)
     return out * (strength * rate_per_shape(source))
-
-
-def decayed_fraction(source: SeedModel, days: ArrayLike) -> NDArray[np.float64]:
-    """Part of the dose to full decay that is given within ``days`` of the implant, 0 to 1."""
-    time = np.asarray(validate_array(np.atleast_1d(days), "days"))
-    if (time < 0.0).any():
-        raise DoseInputError(f"days = {float(time.min()):g} is negative; count from the implant")
-    return -np.expm1(-math.log(2.0) * time / source.half_life_days)
 
 
 def rate_per_shape(source: SeedModel) -> float:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from exports.rounding import rounded, rounded_down
 from template_designer.errors import OutputError
-from template_designer.model import Hole, Needle, Plan, Template
+from template_designer.model import BiologyResult, Hole, Needle, Plan, SeedSource, Template
 
 SCHEMA = 1
 SOFTWARE = "template-designer"
@@ -19,6 +20,7 @@ SOFTWARE = "template-designer"
 _LENGTH_DIGITS = 4  # 0.1 micrometre: positions and depths agree to 0.001 mm
 _CLEARANCE_DIGITS = 3  # rounded down
 _NUMBER_DIGITS = 4  # Gy, percent, cm3, indices
+_STRENGTH_DIGITS = 6  # U
 
 
 def build(plan: Plan) -> bytes:
@@ -34,10 +36,7 @@ def build(plan: Plan) -> bytes:
         "id": plan.id,
         "software": {"name": SOFTWARE, "version": plan.software_version},
         "inputs": [{"path": item.path, "sha256": item.sha256} for item in plan.inputs],
-        "source": {
-            "model": plan.source_model,
-            "air_kerma_strength_u": rounded(plan.air_kerma_strength_u, 6),
-        },
+        "source": _source(plan.source),
         "prescription_gy": plan.prescription_gy,
         "target": plan.settings.target.structure,
         "templates": [_template(template) for template in plan.templates],
@@ -62,10 +61,28 @@ def build(plan: Plan) -> bytes:
                 cause: _number(value) for cause, value in plan.reach.hidden_pct_by_cause.items()
             },
         },
+        "biology": [_biology(result) for result in plan.biology],
         "warnings": [{"code": item.code, "text": item.text} for item in plan.warnings],
     }
     text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
     return (text + "\n").encode("utf-8")
+
+
+def _source(source: SeedSource) -> dict[str, Any]:
+    """The seeds; ``air_kerma_strength_u`` is that on the day of the implant: the dose uses it."""
+    data: dict[str, Any] = {"model": source.model.id}
+    if source.file is not None:
+        data["file"] = source.file
+    data["air_kerma_strength_u"] = rounded(source.air_kerma_strength_u, _STRENGTH_DIGITS)
+    if source.calibration is not None:
+        data["calibration"] = {
+            "air_kerma_strength_u": rounded(
+                source.calibration.air_kerma_strength_u, _STRENGTH_DIGITS
+            ),
+            "calibration_date": source.calibration.calibration_date.isoformat(),
+            "implant_date": source.calibration.implant_date.isoformat(),
+        }
+    return data
 
 
 def _template(template: Template) -> dict[str, Any]:
@@ -113,6 +130,23 @@ def _needle(needle: Needle) -> dict[str, Any]:
             for seed in needle.seeds
         ],
     }
+
+
+def _biology(result: BiologyResult) -> dict[str, Any]:
+    """A tissue model's view of one structure; ``model`` says what the numbers rest on."""
+    beam = result.external_beam
+    return {
+        "structure": result.structure,
+        "model": result.model,
+        "alpha_beta_gy": result.alpha_beta_gy,
+        "repair_half_time_h": result.repair_half_time_h,
+        "external_beam": None if beam is None else _numbers(asdict(beam)),
+        "doses": [_numbers(asdict(dose)) for dose in result.doses],
+    }
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _number(v) if isinstance(v, float) else v for k, v in values.items()}
 
 
 def _clearances(clearances: Mapping[str, float], where: str) -> dict[str, float]:

@@ -1,27 +1,29 @@
-"""Tables for the terminal: what a plan gives beside its goals, what a folder holds, the sources."""
+"""Tables for the terminal: what a plan gives beside its goals, what a folder holds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from dose import Check, load_source, source_names
 from template_designer.inputs import Inspection
 from template_designer.model import Plan
+from template_designer.source_sheet import plain_table as _table
+from template_designer.source_sheet import strength_text
 
 ORGAN_COLUMNS = {
     "volume_cm3": "cm³",
     "dmax_gy": "Dmax Gy",
     "d0_1cc_gy": "D0.1cc Gy",
+    "d1cc_gy": "D1cc Gy",
     "d2cc_gy": "D2cc Gy",
     "mean_gy": "mean Gy",
 }
 TARGET_ROWS = {
     "volume_cm3": "volume      {:.1f} cm³",
     "d90_gy": "D90         {:.1f} Gy",
+    "d98_gy": "D98         {:.1f} Gy",
     "d100_gy": "D100        {:.1f} Gy",
     "v100_pct": "V100        {:.1f} %",
     "v150_pct": "V150        {:.1f} %",
@@ -29,7 +31,16 @@ TARGET_ROWS = {
     "ci": "CI          {:.2f}",
     "ei": "EI          {:.2f}",
     "hi": "HI          {:.2f}",
+    "dnr": "DNR         {:.2f}",
+    "coin": "COIN        {:.2f}",
 }
+
+
+CAPTION = (
+    "Full decay, one repair half-time, no growth, seed photons as effective as beam photons; the "
+    "beam gave all of its dose to all of the structure, and nothing recovered since."
+)
+"""What the numbers of the biology table take for granted."""
 
 
 def plan_tables(plan: Plan) -> tuple[Table | Text, ...]:
@@ -37,6 +48,7 @@ def plan_tables(plan: Plan) -> tuple[Table | Text, ...]:
     tables: list[Table | Text] = [
         _organ_table(plan),
         _target_table(plan),
+        *([_biology_table(plan)] if plan.biology else []),
         _implant(plan),
         _goal_table(plan),
     ]
@@ -76,44 +88,6 @@ def inspection_tables(found: Inspection) -> tuple[Table | Text, ...]:
     return tuple(tables)
 
 
-def source_tables() -> tuple[Table, ...]:
-    """The seed models on board, one block each."""
-    tables = []
-    for name in source_names():
-        source = load_source(name)
-        table = _table(name)
-        table.show_header = False
-        capsule = "capsule not known: not for planning"
-        if source.capsule_length_mm is not None:
-            capsule = f"{source.capsule_length_mm:g} x {source.capsule_diameter_mm:g} mm"
-        use = "cross-checked" if source.verified else "NOT cross-checked: needs accept_unverified"
-        for key, value in (
-            ("seed", f"{source.manufacturer} {source.model}, {source.nuclide}"),
-            ("half-life", f"{source.half_life_days:g} d"),
-            ("dose-rate constant", f"{source.dose_rate_constant:g} cGy/(h U)"),
-            ("effective length, capsule", f"{source.active_length_mm:g} mm, {capsule}"),
-            ("published", source.publication),
-            ("table", use),
-            ("data", source.status),
-        ):
-            table.add_row(key, Text(value))
-        tables.append(table)
-    return tuple(tables)
-
-
-def check_table(checks: Sequence[Check]) -> Table:
-    """Published values beside what the dose engine computes."""
-    table = _table("published values")
-    for heading in ("source", "what", "published", "computed", "off %", ""):
-        right = heading in ("published", "computed", "off %")
-        table.add_column(heading, justify="right" if right else "left")
-    for check in checks:
-        verdict = Text("ok", style="green") if check.passed else Text("FAILS", style="bold red")
-        values = (f"{check.published:.5g}", f"{check.computed:.5g}", f"{check.deviation_pct:+.3f}")
-        table.add_row(check.source, Text(check.what), *values, verdict)
-    return table
-
-
 def _organ_table(plan: Plan) -> Table:
     table = _table(f"{plan.id}: organs")
     table.add_column("structure", no_wrap=True)
@@ -126,25 +100,45 @@ def _organ_table(plan: Plan) -> Table:
     return table
 
 
+def _biology_table(plan: Plan) -> Table:
+    table = _table(f"{plan.id}: biology (a model, not measured)")
+    table.add_column("structure, α/β, repair", no_wrap=True)
+    for heading in ("", "implant Gy", "BED Gy", "EQD2 Gy", "+ beam EQD2", "= EQD2 Gy"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for result in plan.biology:
+        tissue = f"{result.alpha_beta_gy:g} Gy, {result.repair_half_time_h:g} h"
+        beam_gy = 0.0 if result.external_beam is None else result.external_beam.eqd2_gy
+        names = [result.structure, f"   {tissue}"]
+        for number, dose in enumerate(result.doses):
+            implant = (dose.implant_gy, dose.implant_bed_gy, dose.implant_eqd2_gy)
+            values = (*implant, beam_gy, dose.total_eqd2_gy)
+            name = names[number] if number < len(names) else ""
+            table.add_row(Text(name), dose.metric, *(f"{value:.1f}" for value in values))
+    table.caption = Text(CAPTION)
+    table.caption_justify = "left"
+    return table
+
+
 def _target_table(plan: Plan) -> Table:
     name = plan.settings.target.structure
     table = _table(f"{plan.id}: target {name}, {plan.prescription_gy:g} Gy prescribed")
     table.show_header = False
     rows = [form.format(plan.metrics[name][key]) for key, form in TARGET_ROWS.items()]
-    for dose, index in zip(rows[:6], [*rows[6:], "", "", ""], strict=True):
-        table.add_row(dose, index)
+    half = (len(rows) + 1) // 2
+    for left, right in itertools.zip_longest(rows[:half], rows[half:], fillvalue=""):
+        table.add_row(left, right)
     return table
-
-
-def _table(title: str) -> Table:
-    return Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
 
 
 def _implant(plan: Plan) -> Table:
     table = _table(f"{plan.id}: implant")
     table.show_header = False
-    source = f"{plan.source_model}, {plan.air_kerma_strength_u:.3f} U a seed"
-    table.add_row("seeds", f"{plan.seed_count} ({source})")
+    strength = strength_text(plan.air_kerma_strength_u, plan.source.model.nuclide)
+    table.add_row("seeds", Text(f"{plan.seed_count} ({plan.source_model}, {strength} a seed)"))
+    if (certified := plan.source.calibration) is not None:
+        stated = strength_text(certified.air_kerma_strength_u, plan.source.model.nuclide)
+        table.add_row("   strength at implant", f"{strength} on {certified.implant_date}")
+        table.add_row("   strength at calibration", f"{stated} on {certified.calibration_date}")
     table.add_row("needles", str(len(plan.needles)))
     table.add_row("target that seeds can reach", f"{plan.reach.reachable_pct:.0f} %")
     for cause, share in plan.reach.hidden_pct_by_cause.items():

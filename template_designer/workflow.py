@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dose import load_source
 from template_designer._version import __version__
 from template_designer.errors import NoSafePlanError
-from template_designer.inputs import source_strength_u, used_names
+from template_designer.inputs import used_names
 from template_designer.model import Case, Plan
 from template_designer.planning.advice import plan_warnings, why_no_plan
 from template_designer.planning.approach import prepare_approach
+from template_designer.planning.biology import biology_results
 from template_designer.planning.bone import bone_length, bone_names
 from template_designer.planning.evaluate import (
     Seeds,
@@ -57,7 +57,7 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
     """
     say = progress or (lambda text: None)
     settings, prescription_gy = case.settings, case.settings.prescription.dose_gy
-    source, strength_u = load_source(settings.source.model), source_strength_u(settings.source)
+    source, strength_u = case.source.model, case.source.air_kerma_strength_u
 
     say("building structures")
     solids, odd = build_structures(case, used_names(settings))
@@ -96,7 +96,7 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
     field = seeds.field(prescription_gy)
     reach = reach_of_target(target, approach, settings)
     doses = structure_doses(settings, solids, target, seeds)
-    metrics = structure_metrics(doses, target.name, field, prescription_gy, reach)
+    metrics = structure_metrics(settings, doses, target.name, field, reach)
     results = goal_results(goals, doses, metrics, prescription_gy)
 
     say("building surfaces")
@@ -104,8 +104,7 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
         settings=settings,
         software_version=__version__,
         inputs=case.inputs,
-        source_model=source.id,
-        air_kerma_strength_u=strength_u,
+        source=case.source,
         templates=(template,),
         metrics=metrics,
         goals=results,
@@ -118,4 +117,5 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
         dose=field,
         rules=approach.rules,
         surfaces=plan_surfaces(settings, solids, target, bone),
+        biology=biology_results(settings, source, doses, metrics),
     )

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from template_designer.inputs import case_file, dicom_ct, dicom_rtstruct
-from template_designer.inputs.case_checks import source_strength_u, used_names
+from template_designer.inputs.case_checks import used_names
 from template_designer.inputs.dicom_ct import read_ct_series
 from template_designer.inputs.dicom_rtstruct import read_rtstruct, referenced_series
 from template_designer.inputs.inspect import Inspection, inspect_path
 from template_designer.inputs.names import resolve_names
+from template_designer.inputs.seed_source import read_seed_source, seed_model
 from template_designer.model import Case
 
 IMAGE_FORMATS = (dicom_ct.FORMAT,)
@@ -62,8 +63,9 @@ __all__ = [
     "read_case",
     "read_ct_series",
     "read_rtstruct",
+    "read_seed_source",
     "referenced_series",
     "resolve_names",
-    "source_strength_u",
+    "seed_model",
     "used_names",
 ]

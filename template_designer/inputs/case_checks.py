@@ -1,4 +1,4 @@
-"""What the schema cannot know: metrics, seed strength, structure names, the entry plane."""
+"""What the schema cannot know: metrics, seed spacing, structure names, the entry plane."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dose.errors import DoseInputError, UnknownSourceError
-from dose.sources import load_source
-from dose.units import air_kerma_strength_u, check_usual_strength
 from template_designer.errors import CaseError
 from template_designer.inputs.names import resolve_names, resolve_one
-from template_designer.model import CaseSettings, GoalSettings, RoiSet
+from template_designer.model import CaseSettings, GoalSettings, RoiSet, SeedSource
 from template_designer.model.metrics import parse as parse_metric
-from template_designer.model.settings import NameList, SourceSettings
+from template_designer.model.settings import NameList
 
 LARGEST_GAP_MM = 100.0
 """An entry point further from the skin contours than this is a slip of sign, unit or frame."""
@@ -23,53 +20,15 @@ SMALLEST_INDEX_PCT = 1.5
 """A limit on CI, EI or HI at or under this was meant as a ratio, not in percent."""
 
 
-def source_strength_u(source: SourceSettings) -> float:
-    """Air-kerma strength (U) of the seeds that ``[source]`` asks for.
-
-    Raises
-    ------
-    CaseError
-        If the model is not on board, its table is not cross-checked and not accepted as it is, its
-        capsule is not known, or the strength is unusual and not confirmed.
-    """
-    try:
-        model = load_source(source.model)
-    except UnknownSourceError as error:
-        raise CaseError(f"[source] model: {error}") from error
-    nuclide = model.nuclide
-    if model.capsule_length_mm is None:
-        raise CaseError(
-            f"[source] model = {source.model!r}: the size of its capsule is not known, so needles "
-            "cannot be planned with it; choose another model"
-        )
-    if not (model.verified or source.accept_unverified):
-        raise CaseError(
-            f"[source] model = {source.model!r}: its table is not cross-checked ({model.status}); "
-            "set accept_unverified = true in [source] to plan with it all the same"
-        )
-    stated = (
-        ("air_kerma_strength_u", source.air_kerma_strength_u, "U"),
-        ("activity_mci", source.activity_mci, "mCi"),
-        ("activity_mbq", source.activity_mbq, "MBq"),
-    )
-    key, value, unit = next(item for item in stated if item[1] is not None)
-    try:
-        strength_u = air_kerma_strength_u(float(value or 0.0), unit, nuclide)
-        return check_usual_strength(strength_u, nuclide, confirmed=source.confirm_unusual_strength)
-    except DoseInputError as error:
-        raise CaseError(f"[source] {key} = {value:g}: {error}") from error
-
-
-def check_values(settings: CaseSettings) -> None:
-    """Check what needs no files: the source and the metric and unit of every goal.
+def check_values(settings: CaseSettings, source: SeedSource) -> None:
+    """Check what needs no image: the spacing of the seeds, the metric and unit of every goal.
 
     Raises
     ------
     CaseError
         With the key that is wrong.
     """
-    source_strength_u(settings.source)
-    capsule_mm = load_source(settings.source.model).capsule_mm[0]
+    capsule_mm = source.model.capsule_mm[0]
     if settings.loading.seed_spacing_mm[0] < capsule_mm:
         raise CaseError(
             f"[loading] seed_spacing_mm = {list(settings.loading.seed_spacing_mm)}: seeds of "
@@ -146,6 +105,10 @@ def resolve_structures(settings: CaseSettings, rois: RoiSet) -> CaseSettings:
                 f"{key} = {goal.structure!r}: {goal.metric} is known for the target ({target!r})"
             )
         goals.extend(goal.model_copy(update={"structure": name}) for name in names)
+    biology = []
+    for number, tissue in enumerate(settings.biology, start=1):
+        names = many(tissue.structure, f"[[biology]] #{number} structure")
+        biology.append(tissue.model_copy(update={"structure": names}))
     bone = settings.bone
     if bone.structure is not None:
         bone = bone.model_copy(update={"structure": many(bone.structure, "[bone] structure")})
@@ -156,6 +119,7 @@ def resolve_structures(settings: CaseSettings, rois: RoiSet) -> CaseSettings:
             "avoid": tuple(avoid),
             "goal": tuple(goals),
             "bone": bone,
+            "biology": tuple(biology),
         }
     )
 
@@ -166,6 +130,7 @@ def used_names(settings: CaseSettings) -> tuple[str, ...]:
     names = [settings.target.structure, settings.skin.structure]
     names += [name for rule in settings.avoid for name in rule.patterns]
     names += [goal.structure for goal in settings.goal]
+    names += [name for tissue in settings.biology for name in tissue.patterns]
     names += [bone] if isinstance(bone, str) else bone
     return tuple(dict.fromkeys(names))
 

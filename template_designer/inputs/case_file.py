@@ -16,7 +16,8 @@ from template_designer.inputs.consistency import check_place, check_same_frame
 from template_designer.inputs.formats import ImageFormat, StructureFormat, choose_format
 from template_designer.inputs.hashing import sha256_of
 from template_designer.inputs.schema import read_settings
-from template_designer.model import Case, CaseSettings, InputFile
+from template_designer.inputs.seed_source import read_seed_source, source_warnings
+from template_designer.model import Case, CaseSettings, InputFile, SeedSource
 
 Progress = Callable[[str], None]
 
@@ -36,8 +37,9 @@ def load_case(
         raise InputError(f"{path}: is not a case file; name a TOML file")
     try:
         settings = read_settings(path)
-        check_values(settings)
-        return _with_files(path, settings, image_formats, structure_formats, say)
+        source = read_seed_source(settings.source, path.parent)
+        check_values(settings, source)
+        return _with_files(path, settings, source, image_formats, structure_formats, say)
     except CaseError as error:
         raise CaseError(f"{path}: {error}") from error
 
@@ -45,6 +47,7 @@ def load_case(
 def _with_files(
     path: Path,
     settings: CaseSettings,
+    source: SeedSource,
     image_formats: Sequence[ImageFormat],
     structure_formats: Sequence[StructureFormat],
     say: Progress,
@@ -69,15 +72,17 @@ def _with_files(
         settings=settings,
         image=image,
         rois=rois,
+        source=source,
         inputs=_fingerprints(path, settings),
-        warnings=(*told, *rois.warnings, *place_warnings),
+        warnings=(*source_warnings(source), *told, *rois.warnings, *place_warnings),
     )
 
 
 def _fingerprints(path: Path, settings: CaseSettings) -> tuple[InputFile, ...]:
     """Hash everything that went in; paths as the case file has them."""
     images = settings.images
-    stated = [p for p in (images.ct, images.structures, images.labels) if p is not None]
+    named = (images.ct, images.structures, images.labels, settings.source.file)
+    stated = [p for p in named if p is not None]
     return (
         InputFile(path.name, sha256_of(path)),
         *(InputFile(p, sha256_of(path.parent / p)) for p in stated),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import tomllib
 import types
 from collections.abc import Mapping, Sequence
@@ -134,6 +135,8 @@ def _shown(value: object) -> str:
         return str(value).lower()
     if isinstance(value, Enum):
         return repr(value.value)
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
     return f"{value:g}" if isinstance(value, float) else repr(value)
 
 

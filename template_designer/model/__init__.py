@@ -3,6 +3,9 @@
 from template_designer.model.case import Case, ImageVolume, InputFile, PlanWarning, Roi, RoiSet
 from template_designer.model.needles import OUTER_DIAMETER_MM, NeedleRule
 from template_designer.model.plan import (
+    BiologyDose,
+    BiologyResult,
+    ExternalBeam,
     GoalResult,
     Hole,
     HoleState,
@@ -17,18 +20,25 @@ from template_designer.model.plan import (
 )
 from template_designer.model.settings import (
     AvoidRule,
+    BiologySettings,
     CaseSettings,
     EntrySettings,
     GoalSettings,
     HoleChoice,
 )
+from template_designer.model.source import Calibration, SeedSource
 
 __all__ = [
     "OUTER_DIAMETER_MM",
     "AvoidRule",
+    "BiologyDose",
+    "BiologyResult",
+    "BiologySettings",
+    "Calibration",
     "Case",
     "CaseSettings",
     "EntrySettings",
+    "ExternalBeam",
     "GoalResult",
     "GoalSettings",
     "Hole",
@@ -44,6 +54,7 @@ __all__ = [
     "Roi",
     "RoiSet",
     "Seed",
+    "SeedSource",
     "Surface",
     "SurfaceRole",
     "Template",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from template_designer.errors import GeometryError
 from template_designer.model.settings import CaseSettings
+from template_designer.model.source import SeedSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,5 +96,6 @@ class Case:
     settings: CaseSettings
     image: ImageVolume
     rois: RoiSet
+    source: SeedSource
     inputs: tuple[InputFile, ...]
     warnings: tuple[PlanWarning, ...] = ()

@@ -21,13 +21,21 @@ class MetricKind(StrEnum):
     CONFORMITY = "CI"
     EXTERNAL = "EI"
     HOMOGENEITY = "HI"
+    NONUNIFORMITY = "DNR"
+    CONFORMAL = "COIN"
 
 
-INDEX_KINDS = (MetricKind.CONFORMITY, MetricKind.EXTERNAL, MetricKind.HOMOGENEITY)
+INDEX_KINDS = (
+    MetricKind.CONFORMITY,
+    MetricKind.EXTERNAL,
+    MetricKind.HOMOGENEITY,
+    MetricKind.NONUNIFORMITY,
+    MetricKind.CONFORMAL,
+)
 """Quality indices: they compare the target with the prescription isodose."""
 
 CHOICES = "D<percent> (D90, D98, D100), D<cm3>cc (D2cc, D0.1cc), Dmax, Dmean, V<percent> (V100), \
-CI, EI, HI"
+CI, EI, HI, DNR, COIN"
 """Every kind of metric, for messages."""
 
 _FIXED = {
@@ -63,7 +71,7 @@ class MetricName:
 
     @property
     def is_index(self) -> bool:
-        """Whether it is a quality index of the target (CI, EI, HI)."""
+        """Whether it is a quality index of the target (CI, EI, HI, DNR, COIN)."""
         return self.kind in INDEX_KINDS
 
     @property

@@ -14,6 +14,7 @@ from template_designer.errors import GeometryError
 from template_designer.model.case import InputFile, PlanWarning
 from template_designer.model.needles import NeedleRule
 from template_designer.model.settings import CaseSettings
+from template_designer.model.source import SeedSource
 
 Point = tuple[float, float, float]
 
@@ -131,6 +132,40 @@ class Reach:
     hidden_pct_by_cause: Mapping[str, float]  # percent of the target volume, largest first
 
 
+@dataclass(frozen=True, slots=True)
+class BiologyDose:
+    """One dose metric of the implant in a tissue model, and with the earlier external beam."""
+
+    metric: str  # "Dmax", "D0.1cc", "D2cc", "Dmean"; of the target "D90", "Dmean"
+    implant_gy: float  # physical, to full decay
+    implant_bed_gy: float
+    implant_eqd2_gy: float
+    total_bed_gy: float  # implant and external beam
+    total_eqd2_gy: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalBeam:
+    """External beam before the implant: the whole dose in the whole structure."""
+
+    dose_gy: float  # physical, of all fractions
+    fractions: int
+    bed_gy: float
+    eqd2_gy: float
+
+
+@dataclass(frozen=True, slots=True)
+class BiologyResult:
+    """What a tissue model, not a measurement, makes of the dose in one structure."""
+
+    structure: str
+    alpha_beta_gy: float
+    repair_half_time_h: float
+    external_beam: ExternalBeam | None
+    doses: tuple[BiologyDose, ...]
+    model: str  # the formula and what it takes for granted, for whoever reads the numbers
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """The whole plan: the single source of every export."""
@@ -138,8 +173,7 @@ class Plan:
     settings: CaseSettings
     software_version: str
     inputs: tuple[InputFile, ...]
-    source_model: str
-    air_kerma_strength_u: float
+    source: SeedSource
     templates: tuple[Template, ...]
     metrics: Mapping[str, Mapping[str, float]]
     goals: tuple[GoalResult, ...]
@@ -148,6 +182,7 @@ class Plan:
     dose: DoseField
     rules: tuple[NeedleRule, ...] = ()  # the case's avoid rules, one per structure
     surfaces: Mapping[str, tuple[SurfaceRole, Surface]] = field(default_factory=dict)
+    biology: tuple[BiologyResult, ...] = ()  # of the case's biology tables
 
     @property
     def id(self) -> str:
@@ -158,6 +193,16 @@ class Plan:
     def prescription_gy(self) -> float:
         """Prescribed dose to full decay, Gy."""
         return self.settings.prescription.dose_gy
+
+    @property
+    def source_model(self) -> str:
+        """The seed model's id."""
+        return self.source.model.id
+
+    @property
+    def air_kerma_strength_u(self) -> float:
+        """Strength of one seed on the day of the implant, U."""
+        return self.source.air_kerma_strength_u
 
     @property
     def needles(self) -> tuple[Needle, ...]:

@@ -6,6 +6,7 @@ image. ``inputs/case_file.py`` turns its complaints into one line that names the
 
 from __future__ import annotations
 
+import datetime
 import math
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -20,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from dose.biology import REPAIR_HALF_TIME_H
 from template_designer.model.needles import OUTER_DIAMETER_MM
 
 
@@ -30,7 +32,15 @@ def _real_number(value: object) -> object:
     return value
 
 
+def _calendar_date(value: object) -> object:
+    """Refuse what pydantic would convert in silence: quoted dates, times, day numbers."""
+    if type(value) is not datetime.date:  # a datetime is a date too
+        raise ValueError("must be a date without quotes and without a time: 2026-11-15")
+    return value
+
+
 Number = Annotated[float, BeforeValidator(_real_number)]
+Date = Annotated[datetime.date, BeforeValidator(_calendar_date)]
 Positive = Annotated[Number, Field(gt=0.0)]
 NotNegative = Annotated[Number, Field(ge=0.0)]
 Percent = Annotated[Number, Field(ge=0.0, le=100.0)]
@@ -183,22 +193,38 @@ class NeedleSettings(Settings):
 
 
 class SourceSettings(Settings):
-    """``[source]``: the seed model and its strength in exactly one unit."""
+    """``[source]``: the seed model, and its strength in one unit, on a stated day or the implant's.
 
-    model: str
+    The model is one on board or a table file of the user's own. With both dates the strength is
+    that on the calibration date and decays to the implant.
+    """
+
+    model: str | None = None
+    file: str | None = None  # relative to the case file
     air_kerma_strength_u: Positive | None = None
     activity_mci: Positive | None = None
     activity_mbq: Positive | None = None
+    calibration_date: Date | None = None
+    implant_date: Date | None = None
     confirm_unusual_strength: StrictBool = False
     accept_unverified: StrictBool = False  # tables that were not cross-checked number by number
 
     @model_validator(mode="after")
-    def _one_strength(self) -> Self:
-        keys = ("air_kerma_strength_u", "activity_mci", "activity_mbq")
-        stated = [key for key in keys if getattr(self, key) is not None]
-        if len(stated) != 1:
-            found = " and ".join(stated) if stated else "none"
-            raise ValueError(f"state exactly one of {', '.join(keys)} (found: {found})")
+    def _one_of_each(self) -> Self:
+        strengths = ("air_kerma_strength_u", "activity_mci", "activity_mbq")
+        for keys in (("model", "file"), strengths):
+            stated = [key for key in keys if getattr(self, key) is not None]
+            if len(stated) != 1:
+                found = " and ".join(stated) if stated else "none"
+                raise ValueError(f"state exactly one of {', '.join(keys)} (found: {found})")
+        if (self.calibration_date is None) != (self.implant_date is None):
+            given, missing = "calibration_date", "implant_date"
+            if self.calibration_date is None:
+                given, missing = missing, given
+            raise ValueError(
+                f"{given} stands without {missing}; state both, or neither where the strength is "
+                "that on the day of the implant"
+            )
         return self
 
 
@@ -245,6 +271,40 @@ class LoadingSettings(Settings):
         return self
 
 
+LARGEST_FRACTION_GY = 30.0
+"""External beam above this a fraction is a total dose with its fractions left out or mistaken."""
+
+
+class BiologySettings(Settings):
+    """``[[biology]]``: the tissue model of some structures, and the beam dose they had before."""
+
+    structure: NameList
+    alpha_beta_gy: Annotated[Number, Field(gt=0.0, le=50.0)]
+    repair_half_time_h: Annotated[Number, Field(gt=0.0, le=24.0)] = REPAIR_HALF_TIME_H
+    external_beam_gy: Annotated[Number, Field(gt=0.0, le=200.0)] | None = None  # in all
+    external_beam_fractions: Annotated[StrictInt, Field(ge=1, le=200)] | None = None
+
+    @model_validator(mode="after")
+    def _beam_is_whole(self) -> Self:
+        dose_gy, fractions = self.external_beam_gy, self.external_beam_fractions
+        if dose_gy is None and fractions is None:
+            return self
+        if dose_gy is None or fractions is None:
+            raise ValueError("state external_beam_gy and external_beam_fractions, or neither")
+        if dose_gy > LARGEST_FRACTION_GY * fractions:
+            raise ValueError(
+                f"external_beam_gy = {dose_gy:g} in external_beam_fractions = {fractions} is "
+                f"{dose_gy / fractions:g} Gy a fraction, over {LARGEST_FRACTION_GY:g} Gy; "
+                "external_beam_gy is the dose of all fractions together, check both"
+            )
+        return self
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The structure names or globs of this table, always as a tuple."""
+        return _names(self.structure)
+
+
 class CaseSettings(Settings):
     """A whole case file, checked but not yet read: see DESIGN.md, section 5, for an example."""
 
@@ -261,6 +321,7 @@ class CaseSettings(Settings):
     prescription: PrescriptionSettings
     bone: BoneSettings = BoneSettings()
     loading: LoadingSettings = LoadingSettings()
+    biology: tuple[BiologySettings, ...] = ()
 
     @model_validator(mode="after")
     def _bores_leave_a_wall(self) -> Self:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dose import (
     DoseField,
     SeedModel,
+    conformal_index_with_organs,
     dose_at_points,
     dose_at_volume_cc,
     dose_at_volume_pct,
@@ -90,31 +91,49 @@ def structure_doses(
 ) -> dict[str, StructureDose]:
     """Doses in the target and in every other structure, the target first.
 
-    The body itself is left out unless a goal names it.
+    The body itself is left out unless a goal or a biology table names it.
     """
-    left_out = {settings.skin.structure} - {goal.structure for goal in settings.goal}
+    asked = {goal.structure for goal in settings.goal}
+    asked |= {name for tissue in settings.biology for name in tissue.patterns}
+    left_out = {settings.skin.structure} - asked
     organs = {n: s for n, s in solids.items() if n not in (*left_out, target.name)}
     return {n: StructureDose.of(s, seeds) for n, s in {target.name: target, **organs}.items()}
 
 
 def structure_metrics(
+    settings: CaseSettings,
     doses: Mapping[str, StructureDose],
     target: str,
     field: DoseField,
-    prescription_gy: float,
     reach: Reach,
 ) -> dict[str, dict[str, float]]:
     """Metrics of every structure by the names of ``plan.json``, the target first."""
-    reference_cm3 = field.volume_at_or_above_cm3(prescription_gy)
+    prescription_gy = settings.prescription.dose_gy
     hit = doses[target]
-    metrics = {
-        target: target_metrics(hit.doses_gy, hit.weights_cm3, reference_cm3, prescription_gy)
-        | {"reachable_pct": reach.reachable_pct}
-    }
+    own = target_metrics(
+        hit.doses_gy,
+        hit.weights_cm3,
+        field.volume_at_or_above_cm3(prescription_gy),
+        prescription_gy,
+        reference_150_cm3=field.volume_at_or_above_cm3(1.5 * prescription_gy),
+    )
+    protected = (doses[name] for name in doses if name in critical_structures(settings, target))
+    own["coin"] = conformal_index_with_organs(
+        own["ci"],
+        (volume_pct_at_dose(d.doses_gy, d.weights_cm3, prescription_gy) / 100.0 for d in protected),
+    )
+    metrics = {target: own | {"reachable_pct": reach.reachable_pct}}
     for name, dose in doses.items():
         if name != target:
             metrics[name] = organ_metrics(dose.doses_gy, dose.weights_cm3, dose.surface_gy)
     return metrics
+
+
+def critical_structures(settings: CaseSettings, target: str) -> set[str]:
+    """What the case protects, for COIN: structures of an avoid rule or under an upper limit."""
+    avoided = {name for rule in settings.avoid for name in rule.patterns}
+    limited = {goal.structure for goal in settings.goal if not goal.is_minimum}
+    return (avoided | limited) - {target}
 
 
 def goal_results(

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from dose import (
     DoseInputError,
-    decayed_fraction,
     dose_at_points,
     dose_fraction,
     dose_given_gy,
@@ -73,12 +72,11 @@ def test_a_time_zone_on_one_side_only_is_refused():
         strength_on(0.5, SOURCE, datetime(2024, 2, 20), datetime(2024, 2, 21, tzinfo=UTC))
 
 
-def test_the_fraction_from_the_implant_is_the_decayed_fraction():
-    days = np.array([0.0, 1.0, 30.0, 59.4, 365.0, 1e5])
-    np.testing.assert_allclose(
-        dose_fraction(SOURCE, days), decayed_fraction(SOURCE, days), rtol=1e-15
-    )
-    assert dose_fraction(SOURCE, 59.4).tolist() == [0.5]
+def test_half_the_dose_is_given_in_one_half_life():
+    given = dose_fraction(SOURCE, [0.0, 59.4, 118.8, 1e5])
+    np.testing.assert_allclose(given, [0.0, 0.5, 0.75, 1.0], rtol=1e-15)  # one rounding
+    with pytest.raises(DoseInputError, match="negative"):
+        dose_fraction(SOURCE, [-1.0])
 
 
 @given(a=st.floats(0.0, 300.0), b=st.floats(0.0, 300.0))

@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 from dose import (
     DoseInputError,
+    conformal_index_with_organs,
     conformity_index,
     cumulative_dvh,
     dose_at_volume_cc,
     dose_at_volume_pct,
+    dose_nonuniformity_ratio,
     external_index,
     homogeneity_index,
+    natural_dvh,
     organ_metrics,
     target_metrics,
     volume_pct_at_dose,
@@ -100,15 +103,52 @@ def test_a_hotter_volume_cannot_be_larger():
 def test_target_metrics_have_the_names_and_values_of_the_plan_file():
     m = target_metrics(DOSES, EVEN, reference_volume_cm3=6.0, prescription_gy=40.0)
     assert list(m) == [
-        *("volume_cm3", "d90_gy", "d100_gy", "v90_pct", "v100_pct", "v150_pct", "v200_pct"),
-        *("ci", "ei", "hi", "mean_gy"),
+        *("volume_cm3", "d90_gy", "d98_gy", "d100_gy", "v90_pct", "v100_pct", "v150_pct"),
+        *("v200_pct", "ci", "ei", "hi", "mean_gy"),
     ]
     assert all(type(value) is float for value in m.values())
     # at or above 36, 40, 60, 80 Gy: 7, 7, 5, 3 of 10 samples
-    expected = [5.0, 20.0, 10.0, 70.0, 70.0, 50.0, 30.0]
+    expected = [5.0, 20.0, 10.0, 10.0, 70.0, 70.0, 50.0, 30.0]
     covered, hot = 3.5, 2.5
     expected += [covered / 5.0 * covered / 6.0, (6.0 - covered) / 5.0, (covered - hot) / covered]
     np.testing.assert_allclose(list(m.values()), [*expected, 55.0], rtol=SUMS)
+
+
+def test_dnr_is_among_them_where_the_hot_volume_is_given():
+    m = target_metrics(DOSES, EVEN, 6.0, 40.0, reference_150_cm3=2.4)
+    assert m["dnr"] == pytest.approx(0.4, rel=SUMS)
+    assert dose_nonuniformity_ratio(0.0, 0.0) == 0.0
+    with pytest.raises(DoseInputError, match="reference_150_cm3 = 7"):
+        dose_nonuniformity_ratio(6.0, 7.0)
+
+
+def test_coin_takes_the_part_of_every_organ_off():
+    assert conformal_index_with_organs(0.8, []) == 0.8
+    assert conformal_index_with_organs(0.8, [0.1, 0.25]) == pytest.approx(0.54, rel=SUMS)
+    assert conformal_index_with_organs(0.8, [0.0, 1.0]) == 0.0
+    for conformity, parts in ((80.0, []), (0.8, [-0.1]), (0.8, [0.1, 25.0]), (math.nan, [])):
+        with pytest.raises(DoseInputError, match=r"conformity|organ_parts\["):
+            conformal_index_with_organs(conformity, parts)
+
+
+def test_the_natural_histogram_of_a_point_source_is_level():
+    """D = k / r2 in shells: dV/du = 4/3 pi k^1.5 at every dose (Anderson 1986)."""
+    k, radii_cm = 50.0, np.linspace(0.2, 4.0, 40_001)
+    middle = 0.5 * (radii_cm[1:] + radii_cm[:-1])
+    shells_cm3 = 4.0 / 3.0 * math.pi * np.diff(radii_cm**3)
+    level = natural_dvh(k / middle**2, shells_cm3, np.geomspace(4.0, 1000.0, 15))
+    # a bin gains or loses one shell in several hundred at its edges
+    np.testing.assert_allclose(level, 4.0 / 3.0 * math.pi * k**1.5, rtol=4e-3)
+
+
+def test_the_natural_histogram_holds_the_whole_volume():
+    edges = np.array([10.0, 25.0, 60.0, 101.0])
+    per_u = natural_dvh(DOSES, EVEN, edges)
+    steps = edges[:-1] ** -1.5 - edges[1:] ** -1.5
+    np.testing.assert_allclose(per_u * steps, [1.0, 1.5, 2.5], rtol=SUMS)
+    for bad in ([10.0], [0.0, 1.0], [2.0, 2.0], [3.0, 2.0]):
+        with pytest.raises(DoseInputError, match="levels_gy"):
+            natural_dvh(DOSES, EVEN, bad)
 
 
 def test_a_cold_target_has_metrics_too():
@@ -129,6 +169,7 @@ def test_organ_metrics_have_the_names_and_values_of_the_plan_file():
         "volume_cm3": 5.0,
         "dmax_gy": 130.0,
         "d0_1cc_gy": 100.0,
+        "d1cc_gy": 90.0,
         "d2cc_gy": 70.0,
         "mean_gy": 55.0,
     }

@@ -9,7 +9,6 @@ import pytest
 from dose import (
     DoseInputError,
     anisotropy,
-    decayed_fraction,
     dose_at_points,
     dose_rate_cgy_h,
     load_source,
@@ -107,13 +106,6 @@ def test_phi_an_is_the_mean_of_f_over_the_sphere():
         mean = float(np.sum(0.5 * (steps[1:] + steps[:-1]) * np.diff(theta)))
         # F is printed to 0.001 and linear between its angles: 0.2 % of their mean
         assert mean / rate[-1] == pytest.approx(phi_an, rel=2e-3)
-
-
-def test_half_the_dose_is_given_in_one_half_life():
-    given = decayed_fraction(load_source("I125-6711"), [0.0, 59.4, 118.8, 1e5])
-    np.testing.assert_allclose(given, [0.0, 0.5, 0.75, 1.0], rtol=1e-15)  # one rounding
-    with pytest.raises(DoseInputError, match="negative"):
-        decayed_fraction(load_source("I125-6711"), [-1.0])
 
 
 def test_strength_scales_the_rate():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from dose import DoseField, DoseGrid
+from dose import DoseField, DoseGrid, load_source
 from template_designer import frames
 from template_designer.model import (
     CaseSettings,
@@ -22,6 +22,7 @@ from template_designer.model import (
     PlanWarning,
     Reach,
     Seed,
+    SeedSource,
     Surface,
     SurfaceRole,
     Template,
@@ -110,8 +111,7 @@ def make_plan(*templates: Template, **changes: object) -> Plan:
         settings=settings,
         software_version="0.1.0",
         inputs=(InputFile("dicom/RS.dcm", "0" * 64),),
-        source_model="I125-6711",
-        air_kerma_strength_u=0.762,
+        source=SeedSource(load_source("I125-6711"), 0.762),
         templates=templates,
         metrics={
             "GTV": {"volume_cm3": 32.0, "d90_gy": 131.2, "v100_pct": 95.3, "hi": float("nan"),

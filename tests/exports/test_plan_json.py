@@ -1,3 +1,4 @@
+import datetime
 import json
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import pytest
 from exports import plan_json
 from exports.rounding import rounded, rounded_down
 from template_designer.errors import OutputError
+from template_designer.model import Calibration, SeedSource
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +32,22 @@ def test_it_holds_every_key_of_the_contract(written):
     assert {"center_lps_mm", "from_tip_mm"} <= set(needle["seeds"][0])
     assert written["warnings"][0]["code"] == "roi-skipped"
     assert written["metrics"]["GTV"]["reachable_pct"] == 71.5
+
+
+def test_an_own_table_and_a_calibration_are_told(plan):
+    dates = datetime.date(2026, 11, 1), datetime.date(2026, 11, 15)
+    source = SeedSource(plan.source.model, 0.647234, "my seed.toml", Calibration(0.762, *dates))
+    data = json.loads(plan_json.build(replace(plan, source=source)))
+    assert data["source"] == {
+        "model": "I125-6711",
+        "file": "my seed.toml",
+        "air_kerma_strength_u": 0.647234,  # on the day of the implant
+        "calibration": {
+            "air_kerma_strength_u": 0.762,
+            "calibration_date": "2026-11-01",
+            "implant_date": "2026-11-15",
+        },
+    }
 
 
 def test_hole_states_and_reasons(written):

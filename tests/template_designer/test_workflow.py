@@ -1,10 +1,15 @@
 """The whole path on a phantom whose numbers are known."""
 
+from dataclasses import replace
+from datetime import date
+
 import numpy as np
 import pytest
 
+from dose import load_source
 from template_designer.errors import NoSafePlanError
 from template_designer.model import HoleState
+from template_designer.planning.constraints import check_plan
 from template_designer.workflow import STEPS, design
 from tests.template_designer.planning.phantom import HEIGHTS
 from tests.template_designer.planning.plans import good_plan, phantom_case
@@ -73,8 +78,6 @@ def test_bone_is_read_from_the_ct_where_none_is_drawn():
     case = phantom_case()
     hu = np.full((len(HEIGHTS), 141, 141), 40, np.int16)
     hu[:, 40:45, :] = 900  # rows at y = -70 + 40 ... 44: 5 rows, half a step faded each side
-    from dataclasses import replace
-
     image = replace(
         case.image,
         hu=hu,
@@ -88,6 +91,30 @@ def test_bone_is_read_from_the_ct_where_none_is_drawn():
         [4.0 + 2 * (900 - 250) / 860] * len(plan.needles),
         abs=0.26,  # samples every 0.25 mm
     )
+
+
+def test_dose_follows_from_the_strength_on_the_day_of_the_implant():
+    # 59 days of the 59.40 of a half-life
+    dates = {"calibration_date": date(2026, 9, 17), "implant_date": date(2026, 11, 15)}
+    stated = 0.762 * 2.0 ** (59.0 / 59.4)
+    source = {"model": "I125-6711", "air_kerma_strength_u": stated, **dates}
+    plan, same = design(phantom_case(source=source)), good_plan()
+    assert plan.air_kerma_strength_u == pytest.approx(0.762, rel=1e-12)
+    assert plan.source.calibration.air_kerma_strength_u == stated
+    assert [n.label for n in plan.needles] == [n.label for n in same.needles]
+    # rounding of the strength, enlarged by the steps of the search for a dose at a volume
+    assert plan.metrics["GTV"]["d90_gy"] == pytest.approx(same.metrics["GTV"]["d90_gy"], rel=1e-9)
+
+
+def test_a_plan_with_a_table_of_the_users_own_keeps_every_hard_rule():
+    own = replace(load_source("I125-6711"), id="Own-1", capsule_length_mm=4.5)
+    case = phantom_case()
+    plan = design(replace(case, source=replace(case.source, model=own, file="own.toml")))
+    assert (plan.source_model, plan.source.file) == ("Own-1", "own.toml")
+    assert not check_plan(plan)
+    longer = replace(own, capsule_length_mm=12.0)  # than the spacing of the seeds
+    texts = [v.text for v in check_plan(replace(plan, source=replace(plan.source, model=longer)))]
+    assert any("apart" in text for text in texts)
 
 
 def test_a_margin_makes_a_larger_target():
@@ -114,8 +141,6 @@ def test_progress_is_told_as_often_as_promised():
 
 
 def test_a_broken_structure_that_nothing_needs_is_left_out_with_a_warning():
-    from dataclasses import replace
-
     from tests.template_designer.geometry.shapes import roi
 
     case = phantom_case()

@@ -9,7 +9,6 @@ from typing import Self
 import numpy as np
 from scipy.spatial import cKDTree
 
-from dose import load_source
 from template_designer.model import Needle, Plan, Violation
 
 ROUNDING_MM = 1e-6
@@ -27,7 +26,7 @@ class SeedPositions:
     def of(cls, plan: Plan) -> Self:
         """Capsule of the plan's seed model, spacing of its case."""
         least, most = plan.settings.loading.seed_spacing_mm
-        return cls(load_source(plan.source_model).capsule_mm[0], least, most)
+        return cls(plan.source.model.capsule_mm[0], least, most)
 
     def check(self, plan: Plan) -> tuple[Violation, ...]:
         """Seeds outside their needle, too near or too far from the next, or overlapping."""

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
+from template_designer.inputs import read_seed_source
 from template_designer.model import Case, InputFile, RoiSet
 from template_designer.workflow import design
 from tests.template_designer.geometry.shapes import box, circle, roi
@@ -17,10 +19,12 @@ def phantom_case(**tables):
         roi([circle(5.0, z, (24.0, 5.0)) for z in HEIGHTS], "Cord"),
         roi([box((-40, 40), (-30, -26), z) for z in HEIGHTS], "Bone"),
     )
+    stated = settings(**tables)
     return Case(
-        settings=settings(**tables),
+        settings=stated,
         image=IMAGE,
         rois=RoiSet(rois, "1.2.3"),
+        source=read_seed_source(stated.source, Path()),
         inputs=(InputFile("phantom", "0" * 64),),
     )
 
