@@ -31,8 +31,8 @@ NEAR_CM = 0.5
 """Nearer to a seed no table is used: there r2 G_L g F bends most, and the capsule has edges."""
 
 TABLE_ERROR = 5e-3
-"""Part by which ``table`` and ``shift`` may err at any voxel: half of what is promised. Measured: 0.3 %
-for one seed of any source on board (docs/dose.md)."""
+"""Part by which ``table`` and ``shift`` may err at any voxel: half of what is promised. One seed of
+any source on board was measured to err by 0.3 % at most (docs/dose.md)."""
 
 FARTHEST_CM = 50.0
 """Farthest voxel that the table serves; a dose grid of a patient ends well before it."""

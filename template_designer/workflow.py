@@ -64,7 +64,7 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
     target = target_solid(settings, solids)
 
     say("measuring needle paths")
-    approach = prepare_approach(settings, case.image, solids, target, source)
+    approach = prepare_approach(settings, settings.entry[0], case.image, solids, target, source)
     if not len(approach.sites):
         raise NoSafePlanError(why_no_plan(settings, approach))
 

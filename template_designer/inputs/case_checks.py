@@ -135,32 +135,33 @@ def used_names(settings: CaseSettings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def check_entry(settings: CaseSettings, rois: RoiSet) -> None:
-    """Check that the entry plane is at the skin and faces the target.
+def check_entries(settings: CaseSettings, rois: RoiSet) -> None:
+    """Check that every entry plane is at the skin and faces the target.
 
     Raises
     ------
     CaseError
         If the direction points away from the target, or the point is far from the skin.
     """
-    entry = settings.entry
-    point = np.array(entry.point_lps)
-    direction = np.array(entry.direction_lps) / math.hypot(*entry.direction_lps)
     centre = _points(rois, settings.target.structure).mean(axis=0)
-    to_target = centre - point
-    if float(to_target @ direction) <= 0.0:
-        raise CaseError(
-            f"[entry] direction_lps = {_triple(entry.direction_lps)} points away from the target "
-            f"{settings.target.structure!r}, which lies at {_triple(centre)} mm; from point_lps "
-            f"the way to it is {_triple(to_target / np.linalg.norm(to_target), 3)}"
-        )
     skin = _points(rois, settings.skin.structure)
-    gap = float(np.linalg.norm(skin - point, axis=1).min())
-    if gap > LARGEST_GAP_MM:
-        raise CaseError(
-            f"[entry] point_lps = {_triple(entry.point_lps)} lies {gap:.0f} mm from the skin "
-            f"{settings.skin.structure!r}; it is LPS in mm, check signs and unit"
-        )
+    for number, entry in enumerate(settings.entry, start=1):
+        table = "[entry]" if len(settings.entry) == 1 else f"[[entry]] number {number}"
+        point = np.array(entry.point_lps)
+        direction = np.array(entry.direction_lps) / math.hypot(*entry.direction_lps)
+        to_target = centre - point
+        if float(to_target @ direction) <= 0.0:
+            raise CaseError(
+                f"{table} direction_lps = {_triple(entry.direction_lps)} points away from the "
+                f"target {settings.target.structure!r}, which lies at {_triple(centre)} mm; from "
+                f"point_lps the way to it is {_triple(to_target / np.linalg.norm(to_target), 3)}"
+            )
+        gap = float(np.linalg.norm(skin - point, axis=1).min())
+        if gap > LARGEST_GAP_MM:
+            raise CaseError(
+                f"{table} point_lps = {_triple(entry.point_lps)} lies {gap:.0f} mm from the skin "
+                f"{settings.skin.structure!r}; it is LPS in mm, check signs and unit"
+            )
 
 
 def _points(rois: RoiSet, name: str) -> np.ndarray:

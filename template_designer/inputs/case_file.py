@@ -7,7 +7,7 @@ from pathlib import Path
 
 from template_designer.errors import CaseError, InputError
 from template_designer.inputs.case_checks import (
-    check_entry,
+    check_entries,
     check_values,
     resolve_structures,
     used_names,
@@ -67,7 +67,7 @@ def _with_files(
     check_same_frame(image, rois)
     settings = resolve_structures(settings, rois)
     place_warnings = check_place(image, rois, used_names(settings))
-    check_entry(settings, rois)
+    check_entries(settings, rois)
     return Case(
         settings=settings,
         image=image,

@@ -72,11 +72,6 @@ def read_settings(path: Path) -> CaseSettings:
 def parse_settings(data: Mapping[str, Any]) -> CaseSettings:
     """Check the tables of a case file against the schema; see ``read_settings``."""
     data = dict(data)
-    entry = data.get("entry")
-    if isinstance(entry, list):
-        if len(entry) != 1:
-            raise CaseError(f"[[entry]] stands {len(entry)} times; one entry plane is planned")
-        data["entry"] = entry[0]
     try:
         return CaseSettings.model_validate(data)
     except ValidationError as error:
@@ -99,6 +94,8 @@ def _in_data(loc: Sequence[int | str], data: Any) -> tuple[int | str, ...]:
     for part in loc:
         if not isinstance(data, dict | list):
             break
+        if isinstance(part, int) and isinstance(data, dict):
+            continue  # one table where a list of tables may stand
         kept.append(part)
         try:
             data = data[part]  # type: ignore[index]  # a part that does not fit ends the walk

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -155,6 +156,17 @@ class EntrySettings(Settings):
                 "(for a patient lying down, [0, 0, 1] is towards the head)"
             )
         return self
+
+
+def _as_list(value: object) -> object:
+    """One ``[entry]`` table is a list of one."""
+    return (value,) if isinstance(value, Mapping | EntrySettings) else value
+
+
+Entries = Annotated[
+    tuple[EntrySettings, ...], BeforeValidator(_as_list), Field(min_length=1, max_length=8)
+]
+"""``[entry]``, or ``[[entry]]`` several times: one plate each, T1, T2, ... in their order."""
 
 
 class HoleChoice(StrEnum):
@@ -314,7 +326,7 @@ class CaseSettings(Settings):
     avoid: tuple[AvoidRule, ...] = ()
     goal: tuple[GoalSettings, ...] = ()
     skin: SkinSettings
-    entry: EntrySettings
+    entry: Entries
     template: TemplateSettings = TemplateSettings()
     needle: NeedleSettings = NeedleSettings()
     source: SourceSettings

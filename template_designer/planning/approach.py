@@ -20,6 +20,7 @@ from template_designer.geometry.solids import Solid
 from template_designer.model import (
     OUTER_DIAMETER_MM,
     CaseSettings,
+    EntrySettings,
     ImageVolume,
     NeedleRule,
 )
@@ -54,6 +55,7 @@ class Approach:
 
 def prepare_approach(
     settings: CaseSettings,
+    entry: EntrySettings,
     image: ImageVolume,
     solids: Mapping[str, Solid],
     target: Solid,
@@ -68,7 +70,7 @@ def prepare_approach(
     """
     plate, needle = settings.template, settings.needle
     points = lattice_points(plate.size_mm, plate.pitch_mm, plate.edge_mm)
-    frame, gap = _standing_plate(settings, solids[settings.skin.structure])
+    frame, gap = standing_plate(entry, plate.size_mm, solids[settings.skin.structure])
     target_z = frames.transform_points(frames.inverse(frame), surface_samples(target))[:, 2]
     if not target_z.max() > 0.0:
         raise CaseError(
@@ -152,9 +154,10 @@ def _box_round(points_mm: NDArray[np.float64]) -> NDArray[np.float64]:
     return box_corners(points_mm.min(axis=0), points_mm.max(axis=0))
 
 
-def _standing_plate(settings: CaseSettings, body: Solid) -> tuple[NDArray[np.float64], float]:
+def standing_plate(
+    entry: EntrySettings, size_mm: tuple[float, float, float], body: Solid
+) -> tuple[NDArray[np.float64], float]:
     """Where the plate stands, and its gap to the entry point (negative: it hangs off the skin)."""
-    entry, size_mm = settings.entry, settings.template.size_mm
     frame = frames.template_frame(entry.point_lps, entry.direction_lps, entry.up_lps)
     gap = plate_gap_mm(body, frame, size_mm)
     if gap == -math.inf:

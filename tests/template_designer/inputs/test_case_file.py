@@ -225,13 +225,15 @@ def test_an_unusual_strength_can_be_confirmed(phantom, tmp_path):
     assert read_case(path).settings.source.activity_mci == 6.0
 
 
-def test_one_entry_may_stand_as_a_list_and_a_bom_does_no_harm(phantom, tmp_path):
+def test_entries_may_stand_once_or_as_a_list_and_a_bom_does_no_harm(phantom, tmp_path):
     path = variant(phantom, tmp_path, "[entry]", "[[entry]]")
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    assert read_case(path).settings.entry.up_lps == (0.0, 0.0, 1.0)
-    entry = "[[entry]]\npoint_lps = [0, 0, 0]\ndirection_lps = [0, 1, 0]\nup_lps = [0, 0, 1]\n"
-    path = variant(phantom, tmp_path, "[entry]", "[[entry]]", entry)
-    with pytest.raises(CaseError, match=r"\[\[entry\]\] stands 2 times"):
+    (entry,) = read_case(path).settings.entry
+    assert entry.up_lps == (0.0, 0.0, 1.0)
+    text = path.read_text(encoding="utf-8-sig")
+    far = "[[entry]]\npoint_lps = [0, 900, 0]\ndirection_lps = [0, -1, 0]\nup_lps = [0, 0, 1]\n"
+    path.write_text(text + far)
+    with pytest.raises(CaseError, match=r"\[\[entry\]\] number 2"):
         read_case(path)
 
 

@@ -60,4 +60,4 @@ def solids(*, cord_x=24.0, target_radius=12.0):
 def approach(case=None, parts=None):
     """The phantom's plate, paths and sites."""
     case, parts = case or settings(), parts or solids()
-    return prepare_approach(case, IMAGE, parts, parts[case.target.structure], SOURCE)
+    return prepare_approach(case, case.entry[0], IMAGE, parts, parts[case.target.structure], SOURCE)
