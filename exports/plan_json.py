@@ -57,6 +57,11 @@ def build(plan: Plan) -> bytes:
         ],
         "reach": {
             "reachable_pct": _number(plan.reach.reachable_pct),
+            "largest_v100_pct": (
+                None
+                if plan.reach.largest_v100_pct is None
+                else _number(plan.reach.largest_v100_pct)
+            ),
             "hidden_pct_by_cause": {
                 cause: _number(value) for cause, value in plan.reach.hidden_pct_by_cause.items()
             },

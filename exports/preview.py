@@ -52,6 +52,7 @@ _PLATE_COLOUR = "#C3CED8"
 _ENGRAVING_COLOUR = "#25323D"
 _BONE_COLOUR = "#E8DFC8"
 _SKIN_COLOUR = "#D9B8A3"
+_HIDDEN_COLOUR = "#4B2E83"
 
 _SEED_LENGTH_MM, _SEED_DIAMETER_MM = 4.5, 0.8
 _SOFT: dict[str, Any] = {"smooth_shading": True, "ambient": 0.35, "diffuse": 0.75}
@@ -257,6 +258,10 @@ def _add_patient(
             colour = colours[name]
             opacity = 0.25 if colour == _OTHER_COLOUR else 1.0
             plotter.add_mesh(mesh, color=colour, opacity=opacity, **_SOFT)
+        elif role is SurfaceRole.HIDDEN:
+            if not whole:
+                plotter.add_mesh(mesh, color=_HIDDEN_COLOUR, opacity=0.3, **_SOFT)
+                plotter.add_silhouette(mesh, color=_HIDDEN_COLOUR, line_width=3)
         else:  # only the far half of skin and bone: the near one would hide the needles
             behind = mesh.clip(normal=view.forward_lps, origin=view.focus_lps_mm, invert=False)
             if behind.n_points and (whole or role is SurfaceRole.BONE):
@@ -381,6 +386,8 @@ def _legend(plan: Plan, colours: dict[str, str]) -> list[Patch]:
     roles = {role for role, _ in plan.surfaces.values()}
     targets = [name for name, (role, _) in plan.surfaces.items() if role is SurfaceRole.TARGET]
     entries = [(name, _TARGET_COLOUR) for name in targets]
+    if SurfaceRole.HIDDEN in roles:
+        entries.append(("target out of reach", _HIDDEN_COLOUR))
     entries.append((f"{plan.prescription_gy:g} Gy isodose", _ISODOSE_COLOUR))
     entries += [(name, colour) for name, colour in colours.items() if colour != _OTHER_COLOUR]
     if _OTHER_COLOUR in colours.values():

@@ -31,7 +31,7 @@ def main() -> None:
         plan = design(case)
         solids, _ = build_structures(case, used_names(case.settings))
         target = target_solid(case.settings, solids)
-    seeds = Seeds.of(plan.templates[0], plan.source.model, plan.air_kerma_strength_u)
+    seeds = Seeds.of(plan.templates, plan.source.model, plan.air_kerma_strength_u)
     columns = [
         _by_samples(plan, seeds, target, solids[ORGAN], None, 1.0),
         _by_samples(plan, seeds, target, solids[ORGAN], 0.25, 0.25),

@@ -139,11 +139,15 @@ def _implant(plan: Plan) -> Table:
         stated = strength_text(certified.air_kerma_strength_u, plan.source.model.nuclide)
         table.add_row("   strength at implant", f"{strength} on {certified.implant_date}")
         table.add_row("   strength at calibration", f"{stated} on {certified.calibration_date}")
-    table.add_row("needles", str(len(plan.needles)))
+    counts = ", ".join(f"{t.name} {len(t.needles)}" for t in plan.templates)
+    of_each = f" ({counts})" if len(plan.templates) > 1 else ""
+    table.add_row("needles", f"{len(plan.needles)}{of_each}")
     table.add_row("target that seeds can reach", f"{plan.reach.reachable_pct:.0f} %")
     for cause, share in plan.reach.hidden_pct_by_cause.items():
         if share >= 0.5:
             table.add_row(Text(f"   hidden by {cause}"), f"{share:.0f} %")
+    if (most := plan.reach.largest_v100_pct) is not None:
+        table.add_row("no loading covers more than", f"V100 {most:.1f} %")
     return table
 
 

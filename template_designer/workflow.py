@@ -12,7 +12,7 @@ from template_designer.errors import NoSafePlanError
 from template_designer.inputs import used_names
 from template_designer.model import Case, Plan
 from template_designer.planning.advice import plan_warnings, why_no_plan
-from template_designer.planning.approach import prepare_approach
+from template_designer.planning.approach import needle_rules, prepare_approach
 from template_designer.planning.biology import biology_results
 from template_designer.planning.bone import bone_length, bone_names
 from template_designer.planning.evaluate import (
@@ -24,9 +24,10 @@ from template_designer.planning.evaluate import (
 from template_designer.planning.goals import goals_or_default
 from template_designer.planning.loading import build_problem, search_loading
 from template_designer.planning.pictures import plan_surfaces
-from template_designer.planning.reach import reach_of_target
+from template_designer.planning.reach import largest_v100_pct, reach_of_target
 from template_designer.planning.structures import build_structures, target_solid
 from template_designer.planning.template import build_template
+from template_designer.planning.together import join_sites
 
 Progress = Callable[[str], None]
 STEPS = 6
@@ -58,21 +59,28 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
     say = progress or (lambda text: None)
     settings, prescription_gy = case.settings, case.settings.prescription.dose_gy
     source, strength_u = case.source.model, case.source.air_kerma_strength_u
+    names = tuple(f"T{number}" for number in range(1, len(settings.entry) + 1))
 
     say("building structures")
     solids, odd = build_structures(case, used_names(settings))
     target = target_solid(settings, solids)
 
     say("measuring needle paths")
-    approach = prepare_approach(settings, settings.entry[0], case.image, solids, target, source)
-    if not len(approach.sites):
-        raise NoSafePlanError(why_no_plan(settings, approach))
+    approaches = [
+        prepare_approach(settings, entry, case.image, solids, target, source)
+        for entry in settings.entry
+    ]
+    for name, approach in zip(names, approaches, strict=True):
+        if not len(approach.sites):
+            raise NoSafePlanError(why_no_plan(settings, approach, name))
 
     say("computing the dose of every seed position")
     goals = goals_or_default(settings, solids)
+    joined = join_sites(approaches, settings.template.pitch_mm)
     problem = build_problem(
-        approach.sites,
-        approach.axis,
+        joined.sites,
+        joined.axes_lps,
+        clash=joined.clash,
         source=source,
         strength_u=strength_u,
         prescription_gy=prescription_gy,
@@ -88,13 +96,16 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
             "good; loosen the limits on organs or the [loading] limits"
         )
     bone = bone_names(settings.bone.patterns, tuple(solids))
-    template = build_template(
-        settings, approach, loading.chosen, bone_length(case.image, solids, bone, settings.bone)
+    bone_mm = bone_length(case.image, solids, bone, settings.bone)
+    templates = tuple(
+        build_template(settings, approach, joined.of_plate(loading.chosen, n), bone_mm, names[n])
+        for n, approach in enumerate(approaches)
     )
     say("computing dose and metrics")
-    seeds = Seeds.of(template, source, strength_u)
+    seeds = Seeds.of(templates, source, strength_u)
     field = seeds.field(prescription_gy)
-    reach = reach_of_target(target, approach, settings)
+    most_v100_pct = largest_v100_pct(problem, settings.loading, prescription_gy)
+    reach = reach_of_target(target, approaches, settings, most_v100_pct)
     doses = structure_doses(settings, solids, target, seeds)
     metrics = structure_metrics(settings, doses, target.name, field, reach)
     results = goal_results(goals, doses, metrics, prescription_gy)
@@ -105,17 +116,17 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
         software_version=__version__,
         inputs=case.inputs,
         source=case.source,
-        templates=(template,),
+        templates=templates,
         metrics=metrics,
         goals=results,
         reach=reach,
         warnings=(
             *case.warnings,
             *odd,
-            *plan_warnings(settings, approach, template, solids, reach, results),
+            *plan_warnings(settings, approaches, templates, solids, reach, results),
         ),
         dose=field,
-        rules=approach.rules,
-        surfaces=plan_surfaces(settings, solids, target, bone),
+        rules=needle_rules(settings),
+        surfaces=plan_surfaces(settings, solids, target, bone, approaches),
         biology=biology_results(settings, source, doses, metrics),
     )

@@ -337,7 +337,7 @@ def test_every_hole_blocked_is_exit_3_and_why(tmp_path):
     case = demo_case(tmp_path, ("needle_clearance_mm = 10.0", "needle_clearance_mm = 45.0"))
     done = run("design", case, "-o", tmp_path / "out")
     assert done.returncode == 3
-    assert "holes are blocked" in done.stderr
+    assert "holes of T1 are blocked" in done.stderr
     assert "SpinalCord" in done.stderr
     assert not (tmp_path / "out").exists()
 

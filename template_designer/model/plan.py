@@ -109,6 +109,7 @@ class SurfaceRole(StrEnum):
     AVOID = "avoid"
     SKIN = "skin"
     BONE = "bone"
+    HIDDEN = "hidden"  # the part of the target that no permitted seed comes near
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ class Reach:
 
     reachable_pct: float
     hidden_pct_by_cause: Mapping[str, float]  # percent of the target volume, largest first
+    largest_v100_pct: float | None = None  # no loading from these plates can cover more
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,17 @@ def _fits(chosen, hole_first, hole_last, slot, add, drop, least_gap, most_gap):
 
 
 @njit(cache=True)
+def _clashes(clash, members, n_members, add, drop):
+    """Whether a seed to add needs a needle too near to one of another plate."""
+    if add < 0 or clash.shape[0] == 0:
+        return False
+    for k in range(n_members):
+        if members[k] != drop and clash[add, members[k]]:
+            return True
+    return False
+
+
+@njit(cache=True)
 def _count_hole(chosen, hole_first, hole_last, site):
     count = 0
     for s in range(hole_first[site], hole_last[site]):
@@ -153,6 +164,7 @@ def _anneal(
     hole_first,
     hole_last,
     slot,
+    clash,
     neighbours,
     gaps,
     caps,
@@ -186,6 +198,8 @@ def _anneal(
             continue
         if not _fits(chosen, hole_first, hole_last, slot, add, drop, gaps[0], gaps[1]):
             continue
+        if _clashes(clash, members, n_members, add, drop):
+            continue
         needles = n_needles + _needle_change(chosen, hole_first, hole_last, add, drop)
         seeds = n_members + (1 if add >= 0 else 0) - (1 if drop >= 0 else 0)
         if needles > max_needles or seeds > max_seeds:
@@ -215,6 +229,7 @@ def anneal_starts(
     hole_first,
     hole_last,
     slot,
+    clash,
     neighbours,
     gaps,
     caps,
@@ -238,6 +253,7 @@ def anneal_starts(
             hole_first,
             hole_last,
             slot,
+            clash,
             neighbours,
             gaps,
             caps,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from template_designer.frames import transform_points
+from template_designer.geometry.boxes import boxes_meet
 from template_designer.geometry.solids import Solid
 from template_designer.model import (
     CaseSettings,
@@ -27,7 +31,7 @@ SHAFT_MM = 10.0
 """A needle with less shaft than this above the plate is hard to hold."""
 
 
-def why_no_plan(settings: CaseSettings, approach: Approach) -> str:
+def why_no_plan(settings: CaseSettings, approach: Approach, plate: str = "T1") -> str:
     """Why no hole takes a needle, and what may help."""
     causes: Counter[str] = Counter()
     nearest: dict[str, str] = {}
@@ -37,7 +41,8 @@ def why_no_plan(settings: CaseSettings, approach: Approach) -> str:
         nearest[cause] = min(nearest.get(cause, reason or ""), reason or "", key=_first_number)
     parts = [f"{count} x {cause} (e.g. {nearest[cause]})" for cause, count in causes.most_common()]
     return (
-        f"no safe plan: all {len(approach.points)} holes are blocked: {'; '.join(parts)}. "
+        f"no safe plan: all {len(approach.points)} holes of {plate} are blocked: "
+        f"{'; '.join(parts)}. "
         f"Move or turn the entry plane, use a longer needle ({settings.needle.length_mm:g} mm "
         "now), or check the rules"
     )
@@ -45,32 +50,19 @@ def why_no_plan(settings: CaseSettings, approach: Approach) -> str:
 
 def plan_warnings(
     settings: CaseSettings,
-    approach: Approach,
-    template: Template,
+    approaches: Sequence[Approach],
+    templates: Sequence[Template],
     solids: Mapping[str, Solid],
     reach: Reach,
     goals: Sequence[GoalResult],
 ) -> tuple[PlanWarning, ...]:
     """Everything about a plan that deserves a second look."""
     found = []
-    if approach.gap_mm > 0.0:
-        found.append(
-            PlanWarning(
-                "plate-lifted",
-                f"{template.name}: the plate stands {approach.gap_mm:.1f} mm off the entry point "
-                "to clear the body beside it; the gap is counted in every depth.",
-            )
-        )
-    elif approach.gap_mm < -FLOATING_MM:
-        found.append(
-            PlanWarning(
-                "plate-floats",
-                f"{template.name}: the plate hangs {-approach.gap_mm:.1f} mm off the skin; every "
-                "depth holds only there. Pressed on the skin, needles would go that much too deep.",
-            )
-        )
-    found.extend(_reentries(approach, template))
-    found.extend(_length_warnings(settings, approach, template))
+    for approach, template in zip(approaches, templates, strict=True):
+        found.extend(_plate_warnings(approach, template))
+        found.extend(_reentries(approach, template))
+        found.extend(_length_warnings(settings, approach, template))
+    found.extend(_meeting_plates(templates))
     found.extend(_target_warnings(settings, solids[settings.target.structure]))
     hidden = 100.0 - reach.reachable_pct
     if hidden > HIDDEN_PCT:
@@ -94,6 +86,55 @@ def plan_warnings(
                 )
             )
     return tuple(found)
+
+
+def _plate_warnings(approach: Approach, template: Template) -> list[PlanWarning]:
+    found = []
+    if approach.gap_mm > 0.0:
+        found.append(
+            PlanWarning(
+                "plate-lifted",
+                f"{template.name}: the plate stands {approach.gap_mm:.1f} mm off the entry point "
+                "to clear the body beside it; the gap is counted in every depth.",
+            )
+        )
+    elif approach.gap_mm < -FLOATING_MM:
+        found.append(
+            PlanWarning(
+                "plate-floats",
+                f"{template.name}: the plate hangs {-approach.gap_mm:.1f} mm off the skin; every "
+                "depth holds only there. Pressed on the skin, needles would go that much too deep.",
+            )
+        )
+    if not template.needles:
+        text = f"{template.name}: no needle goes through this plate; the plan does without it."
+        found.append(PlanWarning("plate-unused", text))
+    return found
+
+
+def _meeting_plates(templates: Sequence[Template]) -> list[PlanWarning]:
+    """Plates that would stand in the same place."""
+    found = []
+    for one, other in combinations(templates, 2):
+        if boxes_meet(*(_box(template) for template in (one, other))):
+            text = (
+                f"{one.name} and {other.name} would stand in the same place: use them one after "
+                "the other, or move an entry point or choose smaller plates."
+            )
+            found.append(PlanWarning("plates-meet", text))
+    return found
+
+
+def _box(template: Template) -> NDArray[np.float64]:
+    """Corners of a plate, LPS, (8, 3)."""
+    width, height, thickness = template.size_mm
+    corners = [
+        (0.5 * x * width, 0.5 * y * height, z * thickness)
+        for x in (-1, 1)
+        for y in (-1, 1)
+        for z in (-1, 0)
+    ]
+    return transform_points(template.lps_from_template, corners)
 
 
 def _target_warnings(settings: CaseSettings, drawn: Solid) -> list[PlanWarning]:

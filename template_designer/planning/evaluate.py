@@ -39,11 +39,16 @@ class Seeds:
     strength_u: float
 
     @classmethod
-    def of(cls, template: Template, source: SeedModel, strength_u: float) -> Seeds:
-        """All seeds of one plate; their axis is that of its needles."""
-        centers = np.array([s.center_lps_mm for n in template.needles for s in n.seeds])
-        axis = np.asarray(template.lps_from_template)[:3, 2]
-        return cls(source, centers, np.broadcast_to(axis, centers.shape), strength_u)
+    def of(cls, templates: Sequence[Template], source: SeedModel, strength_u: float) -> Seeds:
+        """All seeds of all plates; their axis is that of their needles."""
+        places = [
+            (seed.center_lps_mm, np.asarray(template.lps_from_template)[:3, 2])
+            for template in templates
+            for needle in template.needles
+            for seed in needle.seeds
+        ]
+        centers, axes = (np.array(column) for column in zip(*places, strict=True))
+        return cls(source, centers, axes, strength_u)
 
     def dose_gy(self, points_lps_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """Dose to full decay at points, (n, 3) -> (n,) Gy."""

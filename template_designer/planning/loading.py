@@ -48,6 +48,10 @@ DOSE_MARGIN = 0.997
 """Maximum doses are aimed at by this factor, for the same reason."""
 
 
+NO_CLASH = np.zeros((0, 0), dtype=np.bool_)
+"""For one plate: the holes keep its needles apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class Weights:
     """What a plan is worth: cost in per cent of the target volume."""
@@ -79,12 +83,14 @@ class LoadingProblem:
     n_outside: int
     limits: NDArray[np.float64]  # (goals, 6), see _search._cost
     sites: SeedSites
+    clash: NDArray[np.bool_]  # (sites, sites) that exclude each other; (0, 0) where none do
 
 
 def build_problem(
     sites: SeedSites,
-    axis: NDArray[np.float64],
+    axes_lps: NDArray[np.float64],
     *,
+    clash: NDArray[np.bool_] = NO_CLASH,
     source: SeedModel,
     strength_u: float,
     prescription_gy: float,
@@ -98,8 +104,10 @@ def build_problem(
     ----------
     sites : SeedSites
         Permitted seed positions.
-    axis : (3,) ndarray
-        Direction of all needles, LPS.
+    axes_lps : (3,) or (n, 3) ndarray
+        Direction of all needles, or of each site's needle.
+    clash : (n, n) ndarray of bool
+        Sites whose needles, of different plates, come too near each other.
     goals : sequence of GoalSettings
         Stated goals, their structures by exact name.
     solids : mapping of str to Solid
@@ -122,12 +130,12 @@ def build_problem(
         if name != target.name:
             blocks.append(points)
             count += len(points)
-    axes = np.broadcast_to(axis, (len(sites), 3))
+    axes = np.broadcast_to(axes_lps, (len(sites), 3))
     influence = np.zeros((len(sites) + 1, count), dtype=np.float32)
     per_u = influence_matrix(source, sites.centers_lps_mm, axes, np.vstack(blocks))
     influence[:-1] = strength_u * per_u
     return LoadingProblem(
-        influence, len(inside), len(outside), np.array(limits).reshape(-1, 6), sites
+        influence, len(inside), len(outside), np.array(limits).reshape(-1, 6), sites, clash
     )
 
 
@@ -178,6 +186,7 @@ def _anneal(
         np.searchsorted(sites.hole, sites.hole, side="left"),
         np.searchsorted(sites.hole, sites.hole, side="right"),
         sites.slot,
+        problem.clash,
         _neighbours(sites),
         gaps,
         caps,

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from template_designer.errors import GeometryError
 from template_designer.geometry.sampling import closed_surface
 from template_designer.geometry.solids import Solid
 from template_designer.model import CaseSettings, Surface, SurfaceRole
+from template_designer.planning.approach import Approach
+from template_designer.planning.reach import hidden_surface
 
 VOXELS = 150_000
 """A surface is drawn from about this many voxels: fine for a cord, coarse for a body."""
+
+HIDDEN_NAME = "{} out of reach"
+"""Name of the surface round the part of the target that no permitted seed comes near."""
 
 MUST_KEEP_MM = 5.0
 """Structures that needles must stay this far from are shown; others would hide the picture."""
 
 
 def plan_surfaces(
-    settings: CaseSettings, solids: Mapping[str, Solid], target: Solid, bone: tuple[str, ...]
+    settings: CaseSettings,
+    solids: Mapping[str, Solid],
+    target: Solid,
+    bone: tuple[str, ...],
+    approaches: Sequence[Approach],
 ) -> dict[str, tuple[SurfaceRole, Surface]]:
-    """Surfaces of the target, the structures with the widest rules, bone and skin.
+    """Surfaces of the target and its hidden part, structures with the widest rules, bone and skin.
 
     A structure too thin to draw (under a quarter of a millimetre) is left out of the picture.
     """
@@ -31,6 +40,10 @@ def plan_surfaces(
     shown.update({name: (SurfaceRole.BONE, solids[name]) for name in bone})
     shown[settings.skin.structure] = (SurfaceRole.SKIN, solids[settings.skin.structure])
     surfaces = {name: (role, _surface(solid)) for name, (role, solid) in shown.items()}
+    surfaces[HIDDEN_NAME.format(target.name)] = (
+        SurfaceRole.HIDDEN,
+        hidden_surface(target, approaches),
+    )
     return {name: (role, s) for name, (role, s) in surfaces.items() if s is not None}
 
 

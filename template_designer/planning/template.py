@@ -11,7 +11,11 @@ from template_designer.planning.needles import BoneLength, build_needles
 
 
 def build_template(
-    settings: CaseSettings, approach: Approach, chosen: NDArray[np.int64], bone_mm: BoneLength
+    settings: CaseSettings,
+    approach: Approach,
+    chosen: NDArray[np.int64],
+    bone_mm: BoneLength,
+    name: str,
 ) -> Template:
     """The finished plate: every hole planned, open or blocked, and the needles with their seeds.
 
@@ -21,6 +25,8 @@ def build_template(
         Indices into ``approach.sites``.
     bone_mm : callable
         Length of bone between two LPS points, mm.
+    name : str
+        Of the plate: "T1".
     """
     needles = build_needles(
         chosen,
@@ -41,7 +47,7 @@ def build_template(
         return HoleState.OPEN if approach.reasons[label] is None else HoleState.BLOCKED
 
     return Template(
-        name="T1",
+        name=name,
         size_mm=settings.template.size_mm,
         pitch_mm=settings.template.pitch_mm,
         bore_mm=OUTER_DIAMETER_MM[settings.needle.gauge] + settings.needle.bore_allowance_mm,

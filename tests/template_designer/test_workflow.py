@@ -123,7 +123,7 @@ def test_a_margin_makes_a_larger_target():
 
 
 def test_no_safe_plan_is_an_error_of_its_own():
-    with pytest.raises(NoSafePlanError, match="all 225 holes are blocked"):
+    with pytest.raises(NoSafePlanError, match="all 225 holes of T1 are blocked"):
         design(phantom_case(avoid=[{"structure": "Cord", "needle_clearance_mm": 45.0}]))
 
 

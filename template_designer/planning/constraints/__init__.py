@@ -5,13 +5,21 @@ To add one: a module here with a frozen dataclass that has ``of(plan)`` (its lim
 """
 
 from template_designer.model import Plan, Violation
+from template_designer.planning.constraints.apart import NeedlesApart
 from template_designer.planning.constraints.clearance import NeedleClearance
 from template_designer.planning.constraints.holes import HoleUse
 from template_designer.planning.constraints.length import NeedleLength
 from template_designer.planning.constraints.seeds import SeedPositions
 from template_designer.planning.constraints.skin import SeedToSkin
 
-CONSTRAINTS = (NeedleClearance, NeedleLength, HoleUse, SeedPositions, SeedToSkin)
+CONSTRAINTS = (
+    NeedleClearance,
+    NeedleLength,
+    HoleUse,
+    NeedlesApart,
+    SeedPositions,
+    SeedToSkin,
+)
 """Every hard rule, in the order of the report."""
 
 

@@ -64,7 +64,7 @@ def test_all_blocked_says_why_and_what_to_do():
     found = approach(case)
     assert len(found.sites) == 0
     text = why_no_plan(case, found)
-    assert "all 225 holes are blocked" in text
+    assert "all 225 holes of T1 are blocked" in text
     assert "Cord" in text
     assert "Move or turn the entry plane" in text
 

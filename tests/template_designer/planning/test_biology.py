@@ -79,7 +79,7 @@ def test_the_mean_is_that_of_the_voxels_not_of_the_mean_dose(plan):
     rois = {roi.name: roi for roi in phantom_case().rois.rois}
     points, weights = volume_samples(build_solid(rois["Cord"], IMAGE, bridge_all=True))
     (template,) = plan.templates
-    doses = Seeds.of(template, SOURCE, plan.air_kerma_strength_u).dose_gy(points)
+    doses = Seeds.of([template], SOURCE, plan.air_kerma_strength_u).dose_gy(points)
     mean = by_metric(plan.biology[0])["Dmean"]
     assert mean.implant_gy == pytest.approx(np.average(doses, weights=weights), rel=1e-12)
     expected = np.average(by_hand(doses, 2.0, 1.5), weights=weights)

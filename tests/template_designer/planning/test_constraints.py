@@ -22,7 +22,7 @@ def rules_broken(plan):
 
 def test_a_good_plan_breaks_nothing(plan):
     assert check_plan(plan) == ()
-    assert len(CONSTRAINTS) == 5
+    assert len(CONSTRAINTS) == 6
 
 
 def test_a_needle_too_near_is_named_with_organ_and_amount(plan):
