@@ -266,3 +266,50 @@ def anneal_starts(
         )
         costs[k] = best
         results[k, :] = found
+
+
+@njit(parallel=True, cache=True)
+def move_costs(
+    influence,
+    n_target,
+    n_outside,
+    limits,
+    settings,
+    hole_first,
+    hole_last,
+    slot,
+    clash,
+    gaps,
+    caps,
+    dose,
+    chosen,
+    members,
+    n_needles,
+    drop,
+    costs,
+):
+    """costs[add] = cost with one seed more and ``drop`` less (-1: none); infinite where forbidden.
+
+    The last of ``costs`` is that of adding none. ``members`` are the chosen sites.
+    """
+    n_sites, max_seeds, max_needles = hole_first.size, caps[0], caps[1]
+    for k in prange(n_sites + 1):
+        add = np.int64(k)  # the loop's own counter has no sign
+        if add == n_sites:
+            add = np.int64(-1)
+        costs[k] = math.inf
+        if add >= 0 and chosen[add]:
+            continue
+        if not _fits(chosen, hole_first, hole_last, slot, add, drop, gaps[0], gaps[1]):
+            continue
+        if _clashes(clash, members, members.size, add, drop):
+            continue
+        needles = n_needles + _needle_change(chosen, hole_first, hole_last, add, drop)
+        seeds = members.size + (1 if add >= 0 else 0) - (1 if drop >= 0 else 0)
+        if needles > max_needles or seeds > max_seeds:
+            continue
+        costs[k] = (
+            _cost(dose, influence, add, drop, n_target, n_outside, limits, settings)
+            + settings[W_SEED] * seeds
+            + settings[W_NEEDLE] * needles
+        )

@@ -41,6 +41,9 @@ COVERAGE_AIM_PCT = 97.5
 """V100 that every plan tries to reach, whatever less its goals ask for: what the clinical series
 plan (98 %), a little lower so that the last corners do not cost conformity everywhere."""
 
+LEAST_GAIN = 1e-9
+"""Cost by which a move must be better to be made."""
+
 MARGIN_PCT = 1.5
 """Volume goals are aimed at by this much more, for what the search points do not see."""
 
@@ -145,7 +148,10 @@ def search_loading(
     prescription_gy: float,
     weights: Weights | None = None,
 ) -> Loading:
-    """Best set of seed positions found by annealing from several starts; the same every time."""
+    """Best set of seed positions found by annealing from several starts; the same every time.
+
+    The best is improved until no seed dropped, added or put elsewhere lowers its cost.
+    """
     numbers, limits = search_numbers(problem, prescription_gy, weights or Weights())
     starts = np.zeros((STARTS, len(problem.sites)), dtype=np.bool_)
     if len(limits) > 1:
@@ -156,7 +162,80 @@ def search_loading(
         starts[STARTS // 2 :] = loose
     costs, results = _anneal(problem, settings, numbers, limits, starts, settings.search_moves)
     best = int(np.argmin(costs))
-    return Loading(np.flatnonzero(results[best]), float(costs[best]), costs)
+    chosen, cost = _polished(problem, settings, numbers, limits, results[best])
+    return Loading(np.flatnonzero(chosen), cost, costs)
+
+
+def _polished(
+    problem: LoadingProblem,
+    settings: LoadingSettings,
+    numbers: NDArray[np.float64],
+    limits: NDArray[np.float64],
+    chosen: NDArray[np.bool_],
+) -> tuple[NDArray[np.bool_], float]:
+    """Improve a set of sites until no seed dropped, added or put elsewhere lowers its cost."""
+    chosen = chosen.copy()
+    while True:
+        before = chosen.copy()
+        for drop in (-1, *np.flatnonzero(before).tolist()):
+            if drop >= 0 and not chosen[drop]:
+                continue
+            costs = _move_costs(problem, settings, numbers, limits, chosen, drop)
+            now = _move_costs(problem, settings, numbers, limits, chosen, -1)[-1]
+            best = int(np.argmin(costs))
+            if costs[best] < now - LEAST_GAIN:
+                chosen[drop] = False if drop >= 0 else chosen[drop]
+                if best < chosen.size:
+                    chosen[best] = True
+        if np.array_equal(before, chosen):
+            return chosen, float(_move_costs(problem, settings, numbers, limits, chosen, -1)[-1])
+
+
+def _move_costs(
+    problem: LoadingProblem,
+    settings: LoadingSettings,
+    numbers: NDArray[np.float64],
+    limits: NDArray[np.float64],
+    chosen: NDArray[np.bool_],
+    drop: int,
+) -> NDArray[np.float64]:
+    """Cost with each site added and ``drop`` left out; the last entry adds none."""
+    sites, members = problem.sites, np.flatnonzero(chosen)
+    costs = np.zeros(len(sites) + 1)
+    _search.move_costs(
+        problem.influence,
+        problem.n_target,
+        problem.n_outside,
+        limits,
+        numbers,
+        np.searchsorted(sites.hole, sites.hole, side="left"),
+        np.searchsorted(sites.hole, sites.hole, side="right"),
+        sites.slot,
+        problem.clash,
+        _gaps(settings),
+        _caps(settings, len(sites)),
+        problem.influence[members].astype(np.float64).sum(axis=0),
+        chosen,
+        members,
+        len(np.unique(sites.hole[members])),
+        drop,
+        costs,
+    )
+    return costs
+
+
+def _gaps(settings: LoadingSettings) -> tuple[int, int]:
+    """Least and most steps between seeds of one needle."""
+    least, most = settings.seed_spacing_mm
+    return (
+        int(np.ceil(least / settings.step_mm - 1e-6)),
+        int(np.floor(most / settings.step_mm + 1e-6)),
+    )
+
+
+def _caps(settings: LoadingSettings, n_sites: int) -> tuple[int, int]:
+    """Most seeds and most needles."""
+    return settings.max_seeds or n_sites, settings.max_needles or n_sites
 
 
 def _anneal(
@@ -169,12 +248,6 @@ def _anneal(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Cost and chosen sites that the search finds from each start."""
     sites = problem.sites
-    least, most = settings.seed_spacing_mm
-    gaps = (
-        int(np.ceil(least / settings.step_mm - 1e-6)),
-        int(np.floor(most / settings.step_mm + 1e-6)),
-    )
-    caps = (settings.max_seeds or len(sites), settings.max_needles or len(sites))
     costs = np.zeros(len(starts))
     results = np.zeros_like(starts)
     _search.anneal_starts(
@@ -188,8 +261,8 @@ def _anneal(
         sites.slot,
         problem.clash,
         _neighbours(sites),
-        gaps,
-        caps,
+        _gaps(settings),
+        _caps(settings, len(sites)),
         starts,
         moves,
         settings.random_seed,

@@ -139,6 +139,27 @@ def cost_of(problem, chosen, weights, numbers, limits):
     return cost + weights.seed * len(chosen) + weights.needle * holes
 
 
+@pytest.mark.parametrize("moves", [1_000, SEARCH_MOVES])
+def test_no_seed_dropped_added_or_moved_improves_a_plan(problem, moves):
+    """However short the annealing was: every single change is tried by another way."""
+    settings = LoadingSettings(search_moves=moves)
+    result = search_loading(problem, settings, 120.0)
+    weights = Weights()
+    numbers, limits = loading.search_numbers(problem, 120.0, weights)
+    chosen = set(result.chosen.tolist())
+    mine = cost_of(problem, sorted(chosen), weights, numbers, limits)
+    assert result.cost == pytest.approx(mine, rel=1e-6)  # sums of float32 doses
+    rng = np.random.default_rng(5)
+    others = [site for site in range(len(problem.sites)) if site not in chosen]
+    changes = [(drop, None) for drop in chosen]
+    changes += [(None, add) for add in others]
+    changes += [(drop, add) for drop in chosen for add in rng.choice(others, 40, replace=False)]
+    for drop, add in changes:
+        changed = sorted((chosen - {drop}) | ({int(add)} if add is not None else set()))
+        if all(5.0 <= gap <= 10.0 for gap in gaps_mm(problem, np.array(changed))):
+            assert cost_of(problem, changed, weights, numbers, limits) >= mine - 1e-5
+
+
 def test_on_a_small_problem_the_search_finds_the_proven_optimum():
     whole = make_problem(goals=(), target_radius=7.0)
     rng = np.random.default_rng(0)
