@@ -5,6 +5,7 @@
 array([19.8472])
 """
 
+from dose.arrangements import dose_of_arrangements
 from dose.biology import (
     REPAIR_HALF_TIME_H,
     eqd2_gy,
@@ -89,6 +90,7 @@ __all__ = [
     "dose_fraction",
     "dose_given_gy",
     "dose_nonuniformity_ratio",
+    "dose_of_arrangements",
     "dose_on_grid",
     "dose_rate_1d_cgy_h",
     "dose_rate_cgy_h",

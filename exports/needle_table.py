@@ -18,6 +18,9 @@ COLUMNS = (
     "depth_mm",
     "skin_depth_mm",
     "bone_mm",
+    "bone_hu",
+    "bone_access_gauge",
+    "bore_mm",
     "gap_mm",
     "seeds",
     "seed_from_tip_mm",
@@ -36,9 +39,10 @@ COLUMNS = (
     "tip_z_lps_mm",
 )
 """``depth_mm`` = operator face of the plate to tip; ``seed_from_tip_mm`` = tip to seed centres,
-separated by semicolons, from the tip backwards; ``least_clearance`` = to the nearest structure,
-``tightest_rule`` = to the one whose rule has the least to spare; ``x_mm``, ``y_mm`` = hole in the
-template frame."""
+separated by semicolons, from the tip backwards; ``bone_access_gauge`` = of the access needle that
+goes first where the way crosses compact bone, empty where none is needed; ``least_clearance`` = to
+the nearest structure, ``tightest_rule`` = to the one whose rule has the least to spare; ``x_mm``,
+``y_mm`` = hole in the template frame."""
 
 
 def build(plan: Plan) -> bytes:
@@ -78,6 +82,9 @@ def _row(plan: Plan, template: Template, needle: Needle) -> dict[str, object]:
         "depth_mm": _tenths_down(needle.depth_mm),
         "skin_depth_mm": _tenths_down(needle.skin_depth_mm),
         "bone_mm": _tenths(needle.bone_mm),
+        "bone_hu": "" if needle.bone_hu is None else f"{needle.bone_hu:.0f}",
+        "bone_access_gauge": "" if needle.bone_access is None else needle.bone_access.gauge,
+        "bore_mm": f"{rounded(template.bore_of(hole), 2):g}",
         "gap_mm": _tenths(template.gap_mm),
         "seeds": len(needle.seeds),
         "seed_from_tip_mm": ";".join(f"{rounded(seed.from_tip_mm, 2):g}" for seed in needle.seeds),

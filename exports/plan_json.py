@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from exports.robust_json import robust_data
 from exports.rounding import rounded, rounded_down
 from template_designer.errors import OutputError
 from template_designer.model import BiologyResult, Hole, Needle, Plan, SeedSource, Template
@@ -67,6 +68,7 @@ def build(plan: Plan) -> bytes:
             },
         },
         "biology": [_biology(result) for result in plan.biology],
+        "robust": None if plan.robust is None else robust_data(plan.robust),
         "warnings": [{"code": item.code, "text": item.text} for item in plan.warnings],
     }
     text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
@@ -105,13 +107,17 @@ def _template(template: Template) -> dict[str, Any]:
 
 
 def _hole(hole: Hole) -> dict[str, Any]:
-    return {
+    """One hole; ``bore_mm`` stands where it is not that of the plate."""
+    data = {
         "label": hole.label,
         "x_mm": _length(hole.x_mm, f"x of hole {hole.label}"),
         "y_mm": _length(hole.y_mm, f"y of hole {hole.label}"),
         "state": hole.state.value,
         "reason": hole.reason,
     }
+    if hole.bore_mm is not None:
+        data["bore_mm"] = _length(hole.bore_mm, f"bore of hole {hole.label}")
+    return data
 
 
 def _needle(needle: Needle) -> dict[str, Any]:
@@ -125,6 +131,8 @@ def _needle(needle: Needle) -> dict[str, Any]:
         "depth_mm": _length(needle.depth_mm, where),
         "skin_depth_mm": _length(needle.skin_depth_mm, where),
         "bone_mm": _length(needle.bone_mm, where),
+        "bone_hu": None if needle.bone_hu is None else rounded(needle.bone_hu, 1),
+        "bone_access": None if needle.bone_access is None else asdict(needle.bone_access),
         "clearance_mm": _clearances(needle.clearance_mm, where),
         "seeds": [
             {

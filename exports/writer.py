@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +86,42 @@ def write_plan(
             "nothing was written"
         ) from error
     return WrittenPlan(target, tuple(target / name for name in names), tuple(notes))
+
+
+def write_files(
+    target: Path, contents: Mapping[str, bytes], check: Callable[[], object], *, overwrite: bool
+) -> None:
+    """Write files into a folder of their own, all of them or none.
+
+    Parameters
+    ----------
+    target : Path
+        Full path of the folder.
+    contents : mapping of str to bytes
+        By file name.
+    check : callable
+        Refuses a folder that may not be used, by an error; called before the files move there.
+    overwrite : bool
+        Replace the folder that is there.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    try:
+        with _made_parents(target.parent), _staging_folder(target) as staging:
+            for name, content in contents.items():
+                _write_synced(staging / name, content)
+            _sync_folder(staging)
+            check()
+            _move_into_place(staging, target, overwrite)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to {str(target)!r}: {error.strerror or error}; nothing was written"
+        ) from error
 
 
 def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -19,7 +19,12 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from template_designer._version import SOFTWARE_NAME, __version__
 from template_designer.errors import CaseError, NoSafePlanError, PlannerError
 
+if TYPE_CHECKING:  # commands import what they need when they run
+    from template_designer.model import Case, Plan
+    from template_designer.planning.suggest import Suggestions
+
 EXIT_DONE, EXIT_GOAL_MISSED, EXIT_WRONG_INPUT, EXIT_NO_SAFE_PLAN = 0, 1, 2, 3
+EXIT_CHECK_FAILED = 1
 EXIT_DEFECT = 70
 """An error that nobody foresaw (EX_SOFTWARE): not one of the four outcomes of the contract."""
 NOTICE = "Research and education only; not a medical device."
@@ -49,19 +54,108 @@ OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace a folder that an earlier run wrote.")
 ]
 
+RobustOption = Annotated[
+    int | None,
+    typer.Option(
+        "--robust",
+        help="Try the plan in N scenarios of placement errors.",
+        metavar="N",
+        show_default=False,
+    ),
+]
+
 
 @app.command()
 def design(
     case: Annotated[Path, typer.Argument(help="Case file (TOML).", metavar="CASE.toml")],
     output: OutputOption,
     overwrite: OverwriteOption = False,
+    robust: RobustOption = None,
 ) -> None:
     """Plan a case: CT, contours and entry plane in; plate, needle table and dose out.
 
     The case file says what to plan; the demo's is an example to start from. Ends with 0 when every
     hard rule holds and every goal is met, with 1 when the plan is written but misses a goal.
     """
-    raise typer.Exit(EXIT_DONE if _run(case, output, overwrite) else EXIT_GOAL_MISSED)
+    raise typer.Exit(EXIT_DONE if _run(case, output, overwrite, robust) else EXIT_GOAL_MISSED)
+
+
+@app.command()
+def suggest(
+    case: Annotated[Path, typer.Argument(help="Case file (TOML).", metavar="CASE.toml")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Folder for map, entry tables and data; with --apply for the plan.",
+            show_default=False,
+        ),
+    ] = None,
+    directions: Annotated[
+        int, typer.Option("--directions", help="Directions to score, at least.", metavar="N")
+    ] = 2000,
+    top: Annotated[int, typer.Option("--top", help="Suggestions to give.", metavar="N")] = 10,
+    templates: Annotated[
+        int, typer.Option("--templates", help="1: single planes; 2: pairs.", metavar="N")
+    ] = 1,
+    apply: Annotated[
+        int | None,
+        typer.Option(
+            "--apply",
+            help="Plan suggestion N into the folder of -o.",
+            metavar="N",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Rank entry planes over the free skin by how much of the target seeds can reach.
+
+    Depth, bone, clearance to spare and the gap under the plate weigh in; [suggest] in the case file
+    says how the patient lies and how far needles may tilt. Every number printed is that of a plan
+    with the entry table given. Ends with 3 when no plane is of use.
+    """
+    from template_designer import suggesting
+    from template_designer.inputs import READ_STEPS, read_case
+    from template_designer.suggest_sheet import suggestion_tables
+
+    suggesting.check_numbers(directions=directions, top=top, templates=templates, apply=apply)
+    if apply is not None and output is None:
+        raise CaseError(f"--apply {apply} writes a plan; name its folder with -o")
+    if apply is not None and as_json:
+        raise CaseError("--json prints the suggestions, --apply plans one; leave one out")
+    if output is not None:
+        from exports import check_folder
+        from exports.suggest_files import check_suggest_folder, write_suggestions
+
+        (check_suggest_folder if apply is None else check_folder)(output, overwrite=overwrite)
+    with _steps("Searching", READ_STEPS + suggesting.steps(top, templates)) as say:
+        read = read_case(case, say, entry_needed=False)
+        found = suggesting.suggest(
+            read, directions=directions, top=top, templates=templates, progress=say
+        )
+    written: tuple[Path, ...] = ()
+    if output is not None and apply is None:
+        written = write_suggestions(found, output, overwrite=overwrite)
+    if as_json:
+        from exports.suggest_files import as_data
+
+        typer.echo(json.dumps(as_data(found), indent=2, ensure_ascii=False))
+        return
+    console = Console()
+    for part in suggestion_tables(found):
+        console.print(part, highlight=False)
+    if apply is not None and output is not None:
+        met = _suggest_and_plan(read, found, apply, output, overwrite)
+        raise typer.Exit(EXIT_DONE if met else EXIT_GOAL_MISSED)
+    if output is None:
+        console.print("\nAdd -o DIR for a map and entry tables, --apply N -o DIR to plan one.")
+    else:
+        names = ", ".join(path.name for path in written)
+        console.print(f"\nWrote {names} to [bold]{escape(str(written[0].parent))}[/bold].")
+    console.print(NOTICE, style="dim")
 
 
 @app.command()
@@ -78,19 +172,91 @@ def demo(output: OutputOption, overwrite: OverwriteOption = False) -> None:
 
 @app.command()
 def inspect(
-    path: Annotated[Path, typer.Argument(help="DICOM folder or RTSTRUCT file.")],
+    path: Annotated[
+        Path, typer.Argument(help="Folder, RTSTRUCT, label map, segmentation or CT file.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels",
+            help="Names of a label map's labels (.json).",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Say what a DICOM folder or structure set holds: structures, volumes, images, oddities."""
+    """Say what a folder or file holds: structures, volumes, images, oddities."""
     from template_designer.inputs import inspect_path
     from template_designer.summary import inspection_tables
 
     with _steps("Reading", 1) as say:
-        found = inspect_path(path, say)
+        found = inspect_path(path, say, labels=labels)
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
         return
     for table in inspection_tables(found):
+        Console().print(table)
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="Folder that a plan was written to.")],
+    case: Annotated[
+        Path | None,
+        typer.Option(
+            "--case",
+            help="Case file of the plan, with its CT and contours beside it.",
+            metavar="CASE.toml",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    robust: RobustOption = None,
+) -> None:
+    """Verify a written plan again from its files, by other code than made it.
+
+    Prints a signed-off list. Clearances, skin and dose metrics need the case: name it with --case,
+    or run where plan.json finds it. Ends with 0 when nothing fails, 1 when a check fails. With
+    --robust N it then says what placement errors do to the plan.
+    """
+    from template_designer.checking import CHECKS, check_folder, report_tables
+
+    if robust is not None:
+        _check_robust_options(robust, case, as_json)
+
+    with _steps("Checking", len(CHECKS) + 1) as say:
+        report = check_folder(folder, case, say)
+    if as_json:
+        typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        for part in report_tables(report):
+            Console().print(part)
+        Console().print(NOTICE, style="dim")
+    if robust is not None and case is not None:
+        _print_robustness(folder, case, robust)
+    raise typer.Exit(EXIT_DONE if report.passed else EXIT_CHECK_FAILED)
+
+
+def _check_robust_options(scenarios: int, case: Path | None, as_json: bool) -> None:
+    from template_designer.planning.robust import check_scenarios
+
+    check_scenarios(scenarios)
+    if case is None:
+        raise CaseError(f"--robust {scenarios} needs the structures of the case; add --case")
+    if as_json:
+        raise CaseError("--json prints the checks alone; leave --robust or --json out")
+
+
+def _print_robustness(folder: Path, case: Path, scenarios: int) -> None:
+    from template_designer.inputs import READ_STEPS
+    from template_designer.planning.robust import STEPS
+    from template_designer.robust_check import robustness_of_folder
+    from template_designer.robust_sheet import robust_tables
+
+    with _steps("Placement errors", READ_STEPS + STEPS - 1) as say:
+        plan_id, result = robustness_of_folder(folder, case, scenarios, say)
+    for table in robust_tables(plan_id, result):
         Console().print(table)
 
 
@@ -167,17 +333,32 @@ def main() -> None:
         )
 
 
-def _run(case_file: Path, output: Path, overwrite: bool) -> bool:
+def _run(case_file: Path, output: Path, overwrite: bool, robust: int | None = None) -> bool:
     """Plan and write one case; whether every goal is met."""
-    from exports import check_folder, file_names, write_plan
+    from exports import check_folder
     from template_designer.inputs import READ_STEPS, read_case
-    from template_designer.summary import plan_tables
+    from template_designer.planning.robust import STEPS as ROBUST_STEPS
+    from template_designer.planning.robust import check_scenarios, robust_plan
     from template_designer.workflow import STEPS
     from template_designer.workflow import design as plan_case
 
     check_folder(output, overwrite=overwrite)
+    if robust is not None:
+        check_scenarios(robust)
     with _steps("Planning", READ_STEPS + STEPS) as say:
-        plan = plan_case(read_case(case_file, say), say)
+        case = read_case(case_file, say)
+        plan = plan_case(case, say)
+    if robust is not None:
+        with _steps("Placement errors", ROBUST_STEPS) as say:
+            plan = robust_plan(case, plan, robust, say)
+    return _write(plan, output, overwrite)
+
+
+def _write(plan: Plan, output: Path, overwrite: bool) -> bool:
+    """Write a plan and print what it gives; whether every goal is met."""
+    from exports import file_names, write_plan
+    from template_designer.summary import plan_tables
+
     with _steps("Writing", len(file_names(plan))) as say:
         written = write_plan(plan, output, overwrite=overwrite, progress=say)
     console = Console()
@@ -190,6 +371,19 @@ def _run(case_file: Path, output: Path, overwrite: bool) -> bool:
     )
     console.print(NOTICE, style="dim")
     return plan.goals_met
+
+
+def _suggest_and_plan(
+    case: Case, found: Suggestions, number: int, output: Path, overwrite: bool
+) -> bool:
+    """Plan and write suggestion ``number``; whether every goal is met."""
+    from template_designer.suggesting import with_suggestion
+    from template_designer.workflow import STEPS
+    from template_designer.workflow import design as plan_case
+
+    with _steps("Planning", STEPS) as say:
+        plan = plan_case(with_suggestion(case, found, number), say)
+    return _write(plan, output, overwrite)
 
 
 def _validate_sources() -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 from rich.table import Table
 from rich.text import Text
 
 from template_designer.inputs import Inspection
-from template_designer.model import Plan
+from template_designer.model import Needle, Plan, Template
+from template_designer.robust_sheet import robust_tables
 from template_designer.source_sheet import plain_table as _table
 from template_designer.source_sheet import strength_text
 
@@ -51,6 +53,7 @@ def plan_tables(plan: Plan) -> tuple[Table | Text, ...]:
         *([_biology_table(plan)] if plan.biology else []),
         _implant(plan),
         _goal_table(plan),
+        *(robust_tables(plan.id, plan.robust) if plan.robust is not None else ()),
     ]
     tables.extend(
         Text.assemble(("warning  ", "yellow"), f"{warning.text}  [{warning.code}]")
@@ -142,6 +145,9 @@ def _implant(plan: Plan) -> Table:
     counts = ", ".join(f"{t.name} {len(t.needles)}" for t in plan.templates)
     of_each = f" ({counts})" if len(plan.templates) > 1 else ""
     table.add_row("needles", f"{len(plan.needles)}{of_each}")
+    for template in plan.templates:
+        if access := [n for n in template.needles if n.bone_access is not None]:
+            table.add_row("   through bone", Text(_access_text(template, access)))
     table.add_row("target that seeds can reach", f"{plan.reach.reachable_pct:.0f} %")
     for cause, share in plan.reach.hidden_pct_by_cause.items():
         if share >= 0.5:
@@ -149,6 +155,17 @@ def _implant(plan: Plan) -> Table:
     if (most := plan.reach.largest_v100_pct) is not None:
         table.add_row("no loading covers more than", f"V100 {most:.1f} %")
     return table
+
+
+def _access_text(template: Template, needles: Sequence[Needle]) -> str:
+    """Which needles need an access needle: gauge, bore and holes."""
+    gauges = sorted({n.bone_access.gauge for n in needles if n.bone_access is not None})
+    labels = ", ".join(n.label for n in needles)
+    bores = sorted({template.bore_of(h) for h in template.holes if h.bore_mm is not None})
+    return (
+        f"{template.name}: {', '.join(f'{g}G' for g in gauges)} access needle first at {labels} "
+        f"(bore {', '.join(f'{b:g}' for b in bores)} mm, squares on the plate)"
+    )
 
 
 def _goal_table(plan: Plan) -> Table:

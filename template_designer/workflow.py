@@ -14,7 +14,7 @@ from template_designer.model import Case, Plan
 from template_designer.planning.advice import plan_warnings, why_no_plan
 from template_designer.planning.approach import needle_rules, prepare_approach
 from template_designer.planning.biology import biology_results
-from template_designer.planning.bone import bone_length, bone_names
+from template_designer.planning.bone import bone_names, bone_on_way
 from template_designer.planning.evaluate import (
     Seeds,
     goal_results,
@@ -26,6 +26,7 @@ from template_designer.planning.loading import build_problem, search_loading
 from template_designer.planning.pictures import plan_surfaces
 from template_designer.planning.reach import largest_v100_pct, reach_of_target
 from template_designer.planning.structures import build_structures, target_solid
+from template_designer.planning.suggest import refine_entries
 from template_designer.planning.template import build_template
 from template_designer.planning.together import join_sites
 
@@ -66,6 +67,7 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
     target = target_solid(settings, solids)
 
     say("measuring needle paths")
+    settings, refined = refine_entries(settings, case.image, solids, target, source)
     approaches = [
         prepare_approach(settings, entry, case.image, solids, target, source)
         for entry in settings.entry
@@ -96,9 +98,9 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
             "good; loosen the limits on organs or the [loading] limits"
         )
     bone = bone_names(settings.bone.patterns, tuple(solids))
-    bone_mm = bone_length(case.image, solids, bone, settings.bone)
+    on_way = bone_on_way(case.image, solids, bone, settings.bone)
     templates = tuple(
-        build_template(settings, approach, joined.of_plate(loading.chosen, n), bone_mm, names[n])
+        build_template(settings, approach, joined.of_plate(loading.chosen, n), on_way, names[n])
         for n, approach in enumerate(approaches)
     )
     say("computing dose and metrics")
@@ -123,6 +125,7 @@ def design(case: Case, progress: Progress | None = None) -> Plan:
         warnings=(
             *case.warnings,
             *odd,
+            *refined,
             *plan_warnings(settings, approaches, templates, solids, reach, results),
         ),
         dose=field,

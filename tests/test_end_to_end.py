@@ -32,12 +32,9 @@ def run(*arguments, **environment):
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory):
+def demo(planned_demo):
     """The demo, planned once by the command."""
-    folder = tmp_path_factory.mktemp("demo") / "out"
-    done = run("demo", "-o", folder)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout
+    return planned_demo
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from numba import njit, prange
 
 TOUCHING = 1e-6  # mm; slabs whose faces are nearer than this have nothing between them
 BLOCK = 8  # nodes of a grid that share one list of nearby edges
+CHUNK = 8  # slabs of a stack that are passed over together where they are too far
 
 
 @njit(cache=True)
@@ -25,53 +26,55 @@ def _segment_distance_sq(px, py, ax, ay, bx, by):
 
 
 @njit(cache=True)
-def signed_distance_grid(edges, u0, v0, step, out):
+def signed_distance_grid(edges, u0, v0, step, out, far=math.inf):
     """Signed distance (negative inside, even-odd) from grid nodes to the edges of a polygon set.
 
     ``edges`` is (m, 4): u, v of both ends. ``out[row, column]`` is the node at
-    ``(u0 + column * step, v0 + row * step)``.
+    ``(u0 + column * step, v0 + row * step)``. Where the distance is over ``far``, any value between
+    ``far`` and the distance may stand.
     """
     rows, columns = out.shape
     blocks_v = (rows + BLOCK - 1) // BLOCK
     blocks_u = (columns + BLOCK - 1) // BLOCK
     count = edges.shape[0]
+    distance_sq = np.zeros(count)
+    best_sq = np.zeros((BLOCK, BLOCK))
     for block in range(blocks_v * blocks_u):
         row0, column0 = (block // blocks_u) * BLOCK, (block % blocks_u) * BLOCK
         row1, column1 = min(row0 + BLOCK, rows), min(column0 + BLOCK, columns)
         centre_u = u0 + 0.5 * (column0 + column1 - 1) * step
         centre_v = v0 + 0.5 * (row0 + row1 - 1) * step
         radius = 0.5 * step * math.hypot(column1 - 1 - column0, row1 - 1 - row0)
-        distance = np.zeros(count)
-        nearest = math.inf
+        nearest_sq = math.inf
         for e in range(count):
-            distance[e] = math.sqrt(
-                _segment_distance_sq(
-                    centre_u, centre_v, edges[e, 0], edges[e, 1], edges[e, 2], edges[e, 3]
-                )
+            distance_sq[e] = _segment_distance_sq(
+                centre_u, centre_v, edges[e, 0], edges[e, 1], edges[e, 2], edges[e, 3]
             )
-            nearest = min(nearest, distance[e])
+            nearest_sq = min(nearest_sq, distance_sq[e])
+        nearest = math.sqrt(nearest_sq)
+        if nearest - radius > far:
+            out[row0:row1, column0:column1] = nearest - radius
+            continue
         # an edge farther than this from the centre is nearest to no node of the block
         limit = nearest + 2.0 * radius + 1e-9
-        kept = np.zeros(count, np.int64)
-        n_kept = 0
+        best_sq[:] = math.inf
         for e in range(count):
-            if distance[e] <= limit:
-                kept[n_kept] = e
-                n_kept += 1
+            if distance_sq[e] > limit * limit:
+                continue
+            ax, ay = edges[e, 0], edges[e, 1]
+            dx, dy = edges[e, 2] - ax, edges[e, 3] - ay
+            length_sq = dx * dx + dy * dy
+            per_length = 1.0 / length_sq if length_sq > 0.0 else 0.0
+            for row in range(BLOCK):  # every node of the block, also beyond the grid: no branches
+                py = v0 + (row0 + row) * step - ay
+                for column in range(BLOCK):
+                    px = u0 + (column0 + column) * step - ax
+                    t = min(1.0, max(0.0, (px * dx + py * dy) * per_length))
+                    ex, ey = px - t * dx, py - t * dy
+                    best_sq[row, column] = min(best_sq[row, column], ex * ex + ey * ey)
         for row in range(row0, row1):
-            v = v0 + row * step
             for column in range(column0, column1):
-                u = u0 + column * step
-                best = math.inf
-                for k in range(n_kept):
-                    e = kept[k]
-                    best = min(
-                        best,
-                        _segment_distance_sq(
-                            u, v, edges[e, 0], edges[e, 1], edges[e, 2], edges[e, 3]
-                        ),
-                    )
-                out[row, column] = math.sqrt(best)
+                out[row, column] = math.sqrt(best_sq[row - row0, column - column0])
     for row in range(rows):
         v = v0 + row * step
         crossings = np.zeros(count)
@@ -92,14 +95,14 @@ def signed_distance_grid(edges, u0, v0, step, out):
 
 
 @njit(parallel=True, cache=True)
-def signed_distance_layers(edges, starts, u0, v0, step, out):
+def signed_distance_layers(edges, starts, u0, v0, step, out, far=math.inf):
     """:func:`signed_distance_grid` of many polygon sets on one grid, one a layer of ``out``.
 
     The edges of layer k are ``edges[starts[k]:starts[k + 1]]``. One parallel region for all: a
     region for every layer costs more than its work when the machine is busy.
     """
     for k in prange(out.shape[0]):
-        signed_distance_grid(edges[starts[k] : starts[k + 1]], u0, v0, step, out[k])
+        signed_distance_grid(edges[starts[k] : starts[k + 1]], u0, v0, step, out[k], far)
 
 
 @njit(cache=True)
@@ -129,14 +132,16 @@ def interpolation_error(distance, step):
 
 @njit(parallel=True, cache=True)
 def stack_distance(
-    points_uvw, layers, u0, v0, step, w_low, w_high, open_low, open_high, safe, out, inside
-):
+    points_uvw, layers, nearest, u0, v0, step, w_low, w_high, open_low, open_high, safe, far,
+    out, inside
+):  # fmt: skip
     """Safe distance of points to the surface of a stack of slabs, and on which side they are.
 
     ``layers[k]`` holds the in-plane signed distance of slab k on the grid, ``w_low``/``w_high``
-    its extent, slabs in rising order and never overlapping. With ``safe`` 1 ``out`` is never larger
+    its extent, slabs in rising order and never overlapping. ``nearest[c]`` holds the least of
+    :data:`CHUNK` layers from ``c * CHUNK`` on. With ``safe`` 1 ``out`` is never larger
     than the true distance to the other side (outside: to the solid; inside: to its complement);
-    with 0 it is the best estimate. With
+    with 0 it is the best estimate; nothing over ``far`` is followed. With
     ``open_low``/``open_high`` the solid goes on past its first/last slab (the scan ended there).
     """
     count = layers.shape[0]
@@ -153,7 +158,9 @@ def stack_distance(
         elif after == count and open_high:
             here = count - 1
         within = here >= 0 and _bilinear(layers[here], row_f, column_f) < 0.0
-        best = math.inf
+        best = far
+        row_n = min(max(int(row_f + 0.5), 0), layers.shape[1] - 1)
+        column_n = min(max(int(column_f + 0.5), 0), layers.shape[2] - 1)
         if within:  # gaps between slabs, and the closed ends, are outside the solid
             if not open_low:
                 best = min(best, w - w_low[0])
@@ -171,10 +178,22 @@ def stack_distance(
             gap = min(gap_below, gap_above)
             if gap >= best:
                 break
+            chunk = k // CHUNK
             if gap_below <= gap_above:
                 below -= 1
+                entered = k % CHUNK == CHUNK - 1
             else:
                 above += 1
+                entered = k % CHUNK == 0
+            if entered and not within:
+                # interpolated from nodes up to a diagonal away, less its error: under 2.2 steps
+                least = nearest[chunk, row_n, column_n] - 2.2 * step
+                if least > 0.0 and math.hypot(least, gap) >= best:
+                    if gap_below <= gap_above:
+                        below = chunk * CHUNK - 1
+                    else:
+                        above = min(count, (chunk + 1) * CHUNK)
+                    continue
             if within:  # an empty stretch behind slab k is outside the solid too
                 if 0 < k <= here and w_low[k] - w_high[k - 1] > TOUCHING:
                     best = min(best, w - w_low[k])

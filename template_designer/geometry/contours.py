@@ -152,13 +152,12 @@ def combine_rings(
     cross partly, or are one outline drawn twice, are joined unless the file says exclusive or.
     """
     parts = [ring_area(ring) for ring in rings_mm]
+    if xor:
+        return polygons_only(exclusive_or(parts)), False
     parts = sorted((part for part in parts if part.area > SLIVER_MM2), key=lambda p: -p.area)
     result: BaseGeometry = Polygon()
     crossed = False
     for part in parts:
-        if xor:
-            result = result.symmetric_difference(part)
-            continue
         shared = result.intersection(part).area
         if shared <= max(SLIVER_MM2, 1e-3 * part.area):
             result = result.union(part)
@@ -168,6 +167,17 @@ def combine_rings(
             crossed = True
             result = result.union(part)
     return polygons_only(result), crossed
+
+
+def exclusive_or(parts: Sequence[BaseGeometry]) -> BaseGeometry:
+    """What an odd number of areas cover, joined pair by pair: many islands take no time."""
+    areas = np.array([part for part in parts if part.area > SLIVER_MM2] or [Polygon()])
+    while len(areas) > 1:
+        even = len(areas) // 2 * 2
+        joined = shapely.symmetric_difference(areas[0:even:2], areas[1:even:2])
+        areas = np.concatenate([joined, areas[even:]])
+    whole: BaseGeometry = areas[0]
+    return whole
 
 
 def ring_area(ring_mm: NDArray[np.float64]) -> BaseGeometry:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from template_designer.errors import GeometryError
-from template_designer.geometry._kernels import signed_distance_layers, stack_distance
+from template_designer.geometry._kernels import CHUNK, signed_distance_layers, stack_distance
 from template_designer.geometry.contours import polygon_edges
 from template_designer.geometry.solids import Solid
 
@@ -29,6 +29,9 @@ NODE_MM = 1.0
 
 FAR_MM = 60.0
 """Distances are followed up to here; what is farther is reported as this far."""
+
+_FAR_AT_NODES_MM = FAR_MM + 3.0 * NODE_MM
+"""Beyond this a node need not be exact: a cell with such a corner is reported as FAR_MM."""
 
 
 def box_corners(low_mm: Iterable[float], high_mm: Iterable[float]) -> NDArray[np.float64]:
@@ -42,6 +45,7 @@ class DistanceField:
 
     solid: Solid
     layers: NDArray[np.float32]  # (slabs, rows, columns) in-plane signed distance
+    nearest: NDArray[np.float32]  # (chunks, rows, columns) least of each CHUNK layers
     u0_mm: float
     v0_mm: float
     w_low_mm: NDArray[np.float64]
@@ -49,11 +53,16 @@ class DistanceField:
 
     @classmethod
     def around(cls, solid: Solid, region_lps_mm: NDArray[np.float64]) -> DistanceField:
-        """Field for queries inside the box (of the solid's frame) around (n, 3) points, LPS, mm."""
+        """Field for queries inside the box (of the solid's frame) around (n, 3) points, LPS, mm.
+
+        The nodes lie at whole multiples of :data:`NODE_MM`, so that fields of different regions
+        agree where both hold a point.
+        """
         local = solid.to_local(region_lps_mm)
-        u0, v0 = (float(x) for x in local[:, :2].min(axis=0) - NODE_MM)
+        u0, v0 = (NODE_MM * (math.floor(float(x) / NODE_MM) - 1) for x in local[:, :2].min(axis=0))
         columns, rows = (
-            math.ceil(float(size) / NODE_MM) + 3 for size in np.ptp(local[:, :2], axis=0)
+            math.ceil((float(x) - start) / NODE_MM) + 2
+            for x, start in zip(local[:, :2].max(axis=0), (u0, v0), strict=True)
         )
         low, high = local[:, 2].min() - FAR_MM, local[:, 2].max() + FAR_MM
         slabs = [slab for slab in solid.slabs if slab.w_high_mm >= low and slab.w_low_mm <= high]
@@ -61,10 +70,17 @@ class DistanceField:
         edges = [polygon_edges(slab.shape) for slab in slabs]
         starts = np.concatenate([[0], np.cumsum([len(part) for part in edges])]).astype(np.int64)
         if slabs:
-            signed_distance_layers(np.vstack(edges), starts, u0, v0, NODE_MM, layers)
+            signed_distance_layers(
+                np.vstack(edges), starts, u0, v0, NODE_MM, layers, _FAR_AT_NODES_MM
+            )
+        # in memory the slabs of one node lie side by side: a query walks from slab to slab
+        layers = np.ascontiguousarray(layers.transpose(1, 2, 0)).transpose(2, 0, 1)
+        first = np.arange(0, max(len(slabs), 1), CHUNK)
+        nearest = np.minimum.reduceat(layers, first, axis=0) if slabs else layers
         return cls(
             solid,
             layers,
+            nearest,
             u0,
             v0,
             np.array([slab.w_low_mm for slab in slabs]),
@@ -110,6 +126,7 @@ class DistanceField:
             stack_distance(
                 local,
                 self.layers,
+                self.nearest,
                 self.u0_mm,
                 self.v0_mm,
                 NODE_MM,
@@ -118,6 +135,7 @@ class DistanceField:
                 self.solid.open_low,
                 self.solid.open_high,
                 1.0 if safe else 0.0,
+                FAR_MM,
                 distance,
                 inside,
             )

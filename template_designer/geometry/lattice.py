@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from template_designer.errors import GeometryError
-from template_designer.frames import hole_label, inverse, transform_points
+from template_designer.frames import hole_label
 from template_designer.geometry.sampling import cap_samples, surface_samples
 from template_designer.geometry.solids import Solid
 
@@ -87,11 +88,19 @@ def plate_gap_mm(
         Above 0: the plate must be lifted this much to clear the body. Below 0: it hangs this far
         off the skin. Minus infinity where there is no body under the plate.
     """
-    skin = np.vstack([surface_samples(body, SKIN_SAMPLE_MM), cap_samples(body, SKIN_SAMPLE_MM)])
-    skin = transform_points(inverse(lps_from_template), skin)
-    under = (np.abs(skin[:, 0]) <= 0.5 * size_mm[0] + SKIN_SAMPLE_MM) & (
-        np.abs(skin[:, 1]) <= 0.5 * size_mm[1] + SKIN_SAMPLE_MM
-    )
-    if not np.any(under):
+    skin = _skin_points(body)
+    for axis in range(2):  # one coordinate at a time: there are a million points
+        direction = lps_from_template[:3, axis]
+        aside = skin @ direction - lps_from_template[:3, 3] @ direction
+        skin = skin[np.abs(aside) <= 0.5 * size_mm[axis] + SKIN_SAMPLE_MM]
+    if not len(skin):
         return -math.inf
-    return float(-skin[under, 2].min())
+    return float(-((skin - lps_from_template[:3, 3]) @ lps_from_template[:3, 2]).min())
+
+
+@lru_cache(maxsize=1)
+def _skin_points(body: Solid) -> NDArray[np.float64]:
+    """Points on all of a body's surface, (n, 3) LPS; kept, for plates are tried on one body."""
+    points = np.vstack([surface_samples(body, SKIN_SAMPLE_MM), cap_samples(body, SKIN_SAMPLE_MM)])
+    points.flags.writeable = False
+    return points

@@ -8,7 +8,7 @@ and that much is taken off (a distance is 1-Lipschitz and bends by at most ``1 /
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,14 @@ STEP_MM = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Thicker:
+    """Needles whose tip passes a depth go through a thicker one from the plate on."""
+
+    from_z_mm: NDArray[np.float64]  # (holes,) depth of the tip; inf where never
+    by_mm: float  # on the radius
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class NeedlePaths:
     """All needle paths of a plate, hole by hole along z (template frame, mm)."""
 
@@ -36,11 +44,20 @@ class NeedlePaths:
     deepest_tip_mm: NDArray[np.float64]  # (holes,) deepest permitted tip; -1 where none
     stop: tuple[str, ...]  # what stops each needle there
     clearance_mm: Mapping[str, NDArray[np.float64]]  # surface to structure, (holes, nz), safe side
+    thicker: Thicker | None = None  # where a needle goes through a thicker one
 
     def least_clearance_mm(self, hole: int, tip_z_mm: float) -> dict[str, float]:
-        """Least distance of a needle's surface to each structure, with its tip at a depth."""
+        """Least distance of a needle's surface to each structure, with its tip at a depth.
+
+        Where it goes through a thicker needle the distance is that needle's, all the way.
+        """
         upto = int(np.searchsorted(self.z_mm, tip_z_mm - 1e-9)) + 1
-        return {name: float(grid[hole, :upto].min()) for name, grid in self.clearance_mm.items()}
+        off = 0.0
+        if self.thicker is not None and tip_z_mm >= self.thicker.from_z_mm[hole]:
+            off = self.thicker.by_mm
+        return {
+            name: float(grid[hole, :upto].min()) - off for name, grid in self.clearance_mm.items()
+        }
 
 
 def axis_points(
@@ -71,6 +88,7 @@ def trace_paths(
     z_mm: NDArray[np.float64],
     longest_tip_mm: float,
     radius_mm: float,
+    thicker: Thicker | None = None,
 ) -> NeedlePaths:
     """Deepest permitted tip of every hole under all rules.
 
@@ -91,6 +109,8 @@ def trace_paths(
         Deepest tip the needle's length allows.
     radius_mm : float
         Outer radius of the needle.
+    thicker : Thicker, optional
+        Where a thicker needle is needed; such paths keep the rules with its radius.
     """
     shape = (len(points), len(z_mm))
     where = axis_points(points, z_mm, frame)
@@ -99,17 +119,24 @@ def trace_paths(
     causes = ["needle length"]
     limits.append(in_scan)
     causes.append("end of the scan")
+    thick_limits = list(limits)
     for rule in rules:
         distance = fields[rule.structure].clearance_mm(where).reshape(shape)
         surface = distance - between_points_mm(distance, STEP_MM) - radius_mm
         clearance[rule.structure] = surface
         limits.append(surface >= rule.clearance_mm)
+        thick_limits.append(surface - (thicker.by_mm if thicker else 0.0) >= rule.clearance_mm)
         causes.append(rule.structure)
-    first_bad = np.array(
-        [np.where(ok.all(axis=1), shape[1], np.argmin(ok, axis=1)) for ok in limits]
-    )
-    decisive = np.argmin(first_bad, axis=0)
-    stop_index = first_bad.min(axis=0)
+    decisive, stop_index = _first_stop(limits)
+    if thicker is not None:
+        # past the depth where it needs the thicker one, a needle keeps the rules with that radius,
+        # or else it ends before
+        thick_decisive, thick_stop = _first_stop(thick_limits)
+        access = np.searchsorted(z_mm, thicker.from_z_mm)  # the first tip that needs it
+        passes = thick_stop > access
+        ends = passes | (stop_index > access)
+        decisive = np.where(ends, thick_decisive, decisive)
+        stop_index = np.where(passes, thick_stop, np.minimum(stop_index, access))
     inside = skin.inside(where).reshape(shape)
     return NeedlePaths(
         points=points,
@@ -122,7 +149,17 @@ def trace_paths(
             for cause, index in zip(decisive, stop_index, strict=True)
         ),
         clearance_mm=clearance,
+        thicker=thicker,
     )
+
+
+def _first_stop(
+    limits: Sequence[NDArray[np.bool_]],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which of the limits is broken first on each path, and at which point (their number: none)."""
+    count = limits[0].shape[1]
+    first_bad = np.array([np.where(ok.all(axis=1), count, np.argmin(ok, axis=1)) for ok in limits])
+    return np.argmin(first_bad, axis=0), first_bad.min(axis=0)
 
 
 def _skin_crossings(

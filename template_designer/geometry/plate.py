@@ -68,7 +68,8 @@ def build_plate(
     Parameters
     ----------
     template : Template
-        Size, bore, holes and frame; every hole in state "planned" gets a ring.
+        Size, bores, holes and frame; every hole in state "planned" gets a ring, a square where
+        its bore is wider than the others (an access needle through bone).
     plan_id : str
         Engraved on the rim beside the template's name.
     bored : collection of str
@@ -93,8 +94,8 @@ def build_plate(
     _check_lattice(template, holes, style)
     labels = _lattice_labels(template, style)
     outline = _outline(template, labels, style)
-    circle = _bore_ring(template.bore_mm, style.chord_mm)
-    rings = [circle + np.array([hole.x_mm, -hole.y_mm]) for hole in holes]
+    circles = {b: _bore_ring(b, style.chord_mm) for b in {template.bore_of(h) for h in holes}}
+    rings = [circles[template.bore_of(hole)] + (hole.x_mm, -hole.y_mm) for hole in holes]
     body = trimesh.creation.extrude_polygon(
         Polygon(outline.exterior, rings), thickness, engine="earcut"
     )
@@ -134,7 +135,8 @@ def _bored_holes(template: Template, bored: Collection[str]) -> tuple[Hole, ...]
 
 def _check_lattice(template: Template, holes: Sequence[Hole], style: PlateStyle) -> None:
     """Walls between the bores, and between the bores and the rim, must print."""
-    numbers = (*template.size_mm, template.bore_mm, template.pitch_mm)
+    bores = [template.bore_of(hole) for hole in template.holes]
+    numbers = (*template.size_mm, template.bore_mm, *bores, template.pitch_mm)
     if not all(math.isfinite(value) and value > 0.0 for value in numbers):
         raise GeometryError(f"template {template.name!r}: size, bore and pitch must be above 0 mm")
     if template.size_mm[2] < 4.0 * style.engraving_depth_mm:
@@ -146,25 +148,57 @@ def _check_lattice(template: Template, holes: Sequence[Hole], style: PlateStyle)
         raise GeometryError(f"template {template.name!r} has no holes")
     lattice = np.array([(hole.x_mm, hole.y_mm) for hole in template.holes])
     room = 0.5 * np.asarray(template.size_mm[:2]) - np.abs(lattice).max(axis=0)
-    least = 0.5 * template.bore_mm + style.wall_mm
+    least = 0.5 * _widest_bore_mm(template) + style.wall_mm
     if not np.all(room >= least):
         raise GeometryError(
             f"template {template.name!r}: a plate of {template.size_mm[0]:g} x "
             f"{template.size_mm[1]:g} mm is too small for its lattice: the outer holes lie "
             f"{room.min():g} mm from its edge, at least {least:.2f} mm are needed"
         )
-    if len(holes) > 1:
-        tree = cKDTree([(hole.x_mm, hole.y_mm) for hole in holes])
-        distances, nearest = tree.query(tree.data, k=2)
-        worst = int(np.argmin(distances[:, 1]))
-        wall = float(distances[worst, 1]) - template.bore_mm
-        if wall < style.wall_mm:
-            raise GeometryError(
-                f"template {template.name!r}: bores of {template.bore_mm:g} mm at "
-                f"{holes[worst].label} and {holes[int(nearest[worst, 1])].label} leave "
-                f"{'no wall: they overlap' if wall <= 0.0 else f'a wall of {wall:.2f} mm'}; "
-                f"choose a larger pitch or thinner needles (wall >= {style.wall_mm:g} mm)"
-            )
+    _check_walls(template, holes, style)
+
+
+def _check_walls(template: Template, holes: Sequence[Hole], style: PlateStyle) -> None:
+    """Every two bores leave a wall between them, whatever their widths."""
+    if not holes:
+        return
+    centres = np.array([(hole.x_mm, hole.y_mm) for hole in holes])
+    bores = np.array([template.bore_of(hole) for hole in holes])
+    pairs = cKDTree(centres).query_pairs(bores.max() + style.wall_mm, output_type="ndarray")
+    if not len(pairs):
+        return
+    apart = np.linalg.norm(centres[pairs[:, 0]] - centres[pairs[:, 1]], axis=1)
+    walls = apart - 0.5 * bores[pairs].sum(axis=1)
+    worst = int(np.argmin(walls))
+    wall = float(walls[worst])
+    if wall < style.wall_mm:
+        one, other = pairs[worst]
+        widths = " and ".join(f"{b:g}" for b in sorted({bores[one], bores[other]}))
+        raise GeometryError(
+            f"template {template.name!r}: bores of {widths} mm at "
+            f"{holes[one].label} and {holes[other].label} leave "
+            f"{'no wall: they overlap' if wall <= 0.0 else f'a wall of {wall:.2f} mm'}; "
+            f"choose a larger pitch or thinner needles (wall >= {style.wall_mm:g} mm)"
+        )
+
+
+def _widest_bore_mm(template: Template) -> float:
+    return max(template.bore_mm, *(template.bore_of(hole) for hole in template.holes))
+
+
+def _outer_bore_mm(template: Template) -> float:
+    """Widest bore beside the margin, where the labels are."""
+    places = np.abs([(hole.x_mm, hole.y_mm) for hole in template.holes])
+    outer = np.any(places >= places.max(axis=0) - 1e-6, axis=1)
+    beside = [
+        template.bore_of(h) for h, is_outer in zip(template.holes, outer, strict=True) if is_outer
+    ]
+    return max(template.bore_mm, *beside)
+
+
+def _is_for_access(template: Template, hole: Hole) -> bool:
+    """Whether a hole is bored wider than the others: for an access needle through bone."""
+    return template.bore_of(hole) > template.bore_mm
 
 
 def _bore_ring(diameter_mm: float, chord_mm: float) -> NDArray[np.float64]:
@@ -197,7 +231,7 @@ def _lattice_labels(template: Template, style: PlateStyle) -> BaseGeometry:
     """Column letters along top and bottom, row numbers along left and right (print plane)."""
     columns, rows = _columns_and_rows(template)
     width, height, _ = template.size_mm
-    spare = 0.5 * template.bore_mm + style.wall_mm + style.text_to_bore_mm
+    spare = 0.5 * _outer_bore_mm(template) + style.wall_mm + style.text_to_bore_mm
     room = 0.5 * height - max(map(abs, rows.values())) - spare
     tall = room - _CORNER_MM  # out of the way of the first and last row's numbers
     middle = 0.5 * height - style.wall_mm - 0.5 * tall
@@ -273,21 +307,19 @@ def _margin_words(
 def _planned_rings(
     template: Template, holes: Sequence[Hole], labels: BaseGeometry, style: PlateStyle
 ) -> BaseGeometry:
-    """A groove around every planned hole, cut back from text and from neighbouring bores."""
-    radius = 0.5 * template.bore_mm
-    inner = radius + style.wall_mm
-    outer = inner + style.ring_mm
-    if outer + style.wall_mm + radius > template.pitch_mm:  # wide bores: no wall left beside them
-        inner = 0.0
-        outer = max(radius + style.stroke_mm, 0.5 * (template.pitch_mm - style.wall_mm))
-    planned = [Point(h.x_mm, -h.y_mm) for h in holes if h.state is HoleState.PLANNED]
+    """A groove around every planned hole, cut back from text and from neighbouring bores.
+
+    Round, and square where an access needle goes first.
+    """
+    planned = [hole for hole in holes if hole.state is HoleState.PLANNED]
     if not planned:
         return Polygon()
-    disc = shapely.union_all([centre.buffer(outer, quad_segs=12) for centre in planned])
-    core = shapely.union_all([centre.buffer(inner, quad_segs=12) for centre in planned])
+    marks = [_mark(template, hole, style) for hole in planned]
+    disc = shapely.union_all([outer for outer, _ in marks])
+    core = shapely.union_all([inner for _, inner in marks])
     others = shapely.union_all(
         [
-            Point(hole.x_mm, -hole.y_mm).buffer(radius + style.wall_mm, quad_segs=12)
+            _round(hole, 0.5 * template.bore_of(hole) + style.wall_mm)
             for hole in holes
             if hole.state is not HoleState.PLANNED
         ]
@@ -299,6 +331,29 @@ def _planned_rings(
     groove = groove.intersection(edge.buffer(-style.wall_mm))
     half = 0.5 * style.stroke_mm - 1e-3
     return groove.buffer(-half, quad_segs=6).buffer(half, quad_segs=6)
+
+
+def _mark(template: Template, hole: Hole, style: PlateStyle) -> tuple[BaseGeometry, BaseGeometry]:
+    """What is engraved round a planned hole, and the wall round its bore that stays."""
+    radius = 0.5 * template.bore_of(hole)
+    inner = radius + style.wall_mm
+    outer = inner + style.ring_mm
+    share = 0.5 * (template.pitch_mm - style.wall_mm)  # a neighbour's mark reaches as far
+    access = _is_for_access(template, hole)
+    if access:
+        outer = min(outer, share)
+    widest = 0.5 * _widest_bore_mm(template)
+    if outer + style.wall_mm + widest > template.pitch_mm or outer < inner + style.stroke_mm:
+        inner = 0.0  # wide bores: no wall left beside them
+        outer = max(radius + style.stroke_mm, share)
+    x, y = hole.x_mm, -hole.y_mm
+    shape = box(x - outer, y - outer, x + outer, y + outer) if access else _round(hole, outer)
+    return shape, _round(hole, inner)
+
+
+def _round(hole: Hole, radius_mm: float) -> BaseGeometry:
+    """A disc round a hole, print plane."""
+    return Point(hole.x_mm, -hole.y_mm).buffer(radius_mm, quad_segs=12)
 
 
 def _rim_marks(
@@ -325,9 +380,7 @@ def _rim_marks(
         left, _, right, _ = shape.bounds
         if normal[1] < 0.0:  # the side nearest the patient's "down": letter at the end, then words
             shape = translate(shape, free - right)
-            words = _rim_text(
-                f"{plan_id} {template.name}", 2.0 * free - (right - left) - 2.0, room, style
-            )
+            words = _rim_words(template, plan_id, 2.0 * free - (right - left) - 2.0, room, style)
             shape = shapely.union_all([shape, translate(words, 0.5 * (left - right) - 1.0)])
         elif normal[1] > 0.0:
             up = _up_mark(min(room, 5.0, 0.12 * length), style)
@@ -336,6 +389,21 @@ def _rim_marks(
                 shape = translate(shape, -0.5 * (shape.bounds[0] + shape.bounds[2]))
         marks.append((normal, translate(shape, 0.0, shift)))
     return marks
+
+
+def _rim_words(
+    template: Template, plan_id: str, width_mm: float, room_mm: float, style: PlateStyle
+) -> BaseGeometry:
+    """Plan id and name; where there is room, which gauge goes through the squares first."""
+    gauges = {n.bone_access.gauge for n in template.needles if n.bone_access is not None}
+    legend = "".join(f" □{gauge}G" for gauge in sorted(gauges))
+    plain = f"{plan_id} {template.name}"
+    if legend:
+        try:
+            return _rim_text(plain + legend, width_mm, room_mm, style)
+        except GeometryError:  # a long id: the table and the summary say it as well
+            pass
+    return _rim_text(plain, width_mm, room_mm, style)
 
 
 def _direction_mark(letter: str, room_mm: float, style: PlateStyle) -> BaseGeometry:

@@ -48,6 +48,9 @@ SAME_OUTLINE_MM = 0.005
 BRIDGE_SPACINGS = 2.5
 """A stretch without contours up to this many spacings is bridged; a longer one separates parts."""
 
+EVERY_SLICE_SPACINGS = 1.5
+"""The same where every slice is known to be drawn (label maps): an empty slice is empty."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slab:
@@ -120,13 +123,15 @@ def build_solid(
     roi : Roi
         Rings as drawn, LPS, mm.
     image : ImageVolume, optional
-        The CT it was drawn on: its slice spacing is the thickness of a single slice, wider steps
-        between contours are warned of, and structures that end with the scan are marked open.
+        The CT it was drawn on: its slice spacing (or the structure's own, where its file states
+        one) is the thickness of a single slice, wider steps between contours are warned of, and
+        structures that end with the scan are marked open.
     spacing_mm : float
         Thickness of a single slice where there is no image.
     bridge_all : bool
         For structures that needles must avoid: parts that face each other across a stretch
-        without contours are joined however long it is; a forgotten slice must not open a way.
+        without contours are joined however long it is; a forgotten slice must not open a way. Of
+        a label map they hold every voxel's whole box, though shapes are blended between slices.
 
     Raises
     ------
@@ -136,26 +141,48 @@ def build_solid(
     drawn_along_slices = image is not None and (
         abs(float(np.dot(image.axes_lps[2], plane_axes(roi)[2]))) > 0.999
     )
-    if image is not None and drawn_along_slices:
+    if roi.slice_spacing_mm is not None:
+        spacing_mm = roi.slice_spacing_mm
+    elif image is not None and drawn_along_slices:
         spacing_mm = float(image.spacing_mm[2])
     sections = cross_sections(roi, spacing_mm if drawn_along_slices else None)
     own_spacing = spacing_mm
     steps = np.diff(sections.w_mm)
-    if steps.size:
+    if steps.size and roi.slice_spacing_mm is None:
         own_spacing = float(np.median(steps))
-    bridge = BRIDGE_SPACINGS * own_spacing
-    pieces: list[list[Slab]] = []  # the halves of slabs, joined below
-    for low, high in _runs(sections, math.inf if bridge_all else bridge, bridge):
-        pieces.append(_end(sections, low, -0.5 * own_spacing))
-        for k in range(low, high):
-            pieces.append(_between(sections, k, own_spacing if steps[k] > bridge else None))
-        pieces.append(_end(sections, high, 0.5 * own_spacing))
-    solid = Solid(roi.name, sections.axes, _joined(pieces), warnings=sections.warnings)
+    most = BRIDGE_SPACINGS if roi.slice_spacing_mm is None else EVERY_SLICE_SPACINGS
+    bridge = most * own_spacing
+    runs = _runs(sections, math.inf if bridge_all else bridge, bridge)
+    keep_voxels = bridge_all and roi.slice_spacing_mm is not None
+    slabs = _slabs(sections, runs, own_spacing, bridge, keep_voxels=keep_voxels)
+    solid = Solid(roi.name, sections.axes, slabs, warnings=sections.warnings)
     if image is None or not drawn_along_slices:
         return solid
     apart = _spacing_warnings(sections, spacing_mm, bridge, bridge_all)
     solid = replace(solid, warnings=(*solid.warnings, *apart))
     return _with_scan_ends(solid, image, own_spacing)
+
+
+def _slabs(
+    sections: CrossSections,
+    runs: Sequence[tuple[int, int]],
+    own_spacing_mm: float,
+    bridge_mm: float,
+    *,
+    keep_voxels: bool,
+) -> tuple[Slab, ...]:
+    """All layers of all runs of slices."""
+    steps = np.diff(sections.w_mm)
+    pieces: list[list[Slab]] = []  # the halves of slabs, joined below
+    for low, high in runs:
+        pieces.append(_end(sections, low, -0.5 * own_spacing_mm))
+        for k in range(low, high):
+            slabs = _between(sections, k, own_spacing_mm if steps[k] > bridge_mm else None)
+            if keep_voxels:
+                slabs = _with_voxels(slabs, sections, k, 0.5 * own_spacing_mm)
+            pieces.append(slabs)
+        pieces.append(_end(sections, high, 0.5 * own_spacing_mm))
+    return _joined(pieces)
 
 
 def _runs(sections: CrossSections, longest_mm: float, usual_mm: float) -> list[tuple[int, int]]:
@@ -198,6 +225,23 @@ def _between(sections: CrossSections, k: int, lone_mm: float | None = None) -> l
             slabs.append(Slab(centre - 0.5 * layer, centre + 0.5 * layer, shape))
     slabs.append(Slab(w1 - 0.5 * layer, w1, upper))
     return slabs
+
+
+def _with_voxels(slabs: list[Slab], sections: CrossSections, k: int, half_mm: float) -> list[Slab]:
+    """Layers between two slices of a label map, and all of the voxels of both.
+
+    Blending takes the edges off voxels near the middle; of what needles avoid they must stay.
+    """
+    w0, w1 = float(sections.w_mm[k]), float(sections.w_mm[k + 1])
+    whole = slabs[:1]
+    for slab in slabs[1:-1]:  # the first and the last hold the drawn slices
+        shapes = [slab.shape]
+        if slab.w_low_mm < w0 + half_mm - SAME_OUTLINE_MM:
+            shapes.append(sections.shapes[k])
+        if slab.w_high_mm > w1 - half_mm + SAME_OUTLINE_MM:
+            shapes.append(sections.shapes[k + 1])
+        whole.append(replace(slab, shape=polygons_only(shapely.union_all(shapes))))
+    return whole + slabs[-1:]
 
 
 def _joined(pieces: Sequence[Sequence[Slab]]) -> tuple[Slab, ...]:

@@ -6,15 +6,27 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from template_designer.errors import CaseError
+from template_designer.geometry.from_ct import BODY_HU
 from template_designer.inputs.names import resolve_names, resolve_one
-from template_designer.model import CaseSettings, GoalSettings, RoiSet, SeedSource
+from template_designer.inputs.structure_tables import drawn_sources, known_names, resolve_tables
+from template_designer.model import (
+    CaseSettings,
+    GoalSettings,
+    ImageVolume,
+    RoiSet,
+    SeedSource,
+)
 from template_designer.model.metrics import parse as parse_metric
 from template_designer.model.settings import NameList
 
 LARGEST_GAP_MM = 100.0
 """An entry point further from the skin contours than this is a slip of sign, unit or frame."""
+
+SPARSE = 4
+"""Every so many rows and columns of the CT show where the body is."""
 
 SMALLEST_INDEX_PCT = 1.5
 """A limit on CI, EI or HI at or under this was meant as a ratio, not in percent."""
@@ -78,15 +90,22 @@ def resolve_structures(settings: CaseSettings, rois: RoiSet) -> CaseSettings:
         If a name matches nothing, several where one is needed, or the target or the skin is to be
         avoided.
     """
+    tables = resolve_tables(settings, rois)
+    choice = known_names(settings, rois)
 
     def one(pattern: str, key: str) -> str:
-        return resolve_one(pattern, rois.names, key, rois.warnings)
+        return resolve_one(pattern, choice, key, rois.warnings)
 
     def many(patterns: NameList, key: str) -> tuple[str, ...]:
         listed = (patterns,) if isinstance(patterns, str) else patterns
-        return resolve_names(listed, rois.names, key, rois.warnings)
+        return resolve_names(listed, choice, key, rois.warnings)
 
     target = one(settings.target.structure, "[target] structure")
+    crop = settings.target.crop_out_of
+    if crop is not None:
+        crop = many(crop, "[target] crop_out_of")
+        if target in crop:
+            raise CaseError(f"[target] crop_out_of takes in the target {target!r} itself")
     skin = one(settings.skin.structure, "[skin] structure")
     avoid = []
     for number, rule in enumerate(settings.avoid, start=1):
@@ -114,20 +133,22 @@ def resolve_structures(settings: CaseSettings, rois: RoiSet) -> CaseSettings:
         bone = bone.model_copy(update={"structure": many(bone.structure, "[bone] structure")})
     return settings.model_copy(
         update={
-            "target": settings.target.model_copy(update={"structure": target}),
+            "target": settings.target.model_copy(update={"structure": target, "crop_out_of": crop}),
             "skin": settings.skin.model_copy(update={"structure": skin}),
             "avoid": tuple(avoid),
             "goal": tuple(goals),
             "bone": bone,
             "biology": tuple(biology),
+            "structure": tables,
         }
     )
 
 
 def used_names(settings: CaseSettings) -> tuple[str, ...]:
-    """List the structures that resolved settings use, each once."""
+    """List the structures that resolved settings use, each once; a table uses its operands."""
     bone = settings.bone.structure or ()
-    names = [settings.target.structure, settings.skin.structure]
+    names = [settings.target.structure, settings.skin.structure, *settings.target.cropped_by]
+    names += [name for table in settings.structure for name in (table.name, *table.operands)]
     names += [name for rule in settings.avoid for name in rule.patterns]
     names += [goal.structure for goal in settings.goal]
     names += [name for tissue in settings.biology for name in tissue.patterns]
@@ -135,16 +156,19 @@ def used_names(settings: CaseSettings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def check_entries(settings: CaseSettings, rois: RoiSet) -> None:
+def check_entries(settings: CaseSettings, rois: RoiSet, image: ImageVolume) -> None:
     """Check that every entry plane is at the skin and faces the target.
+
+    Structures that are not drawn yet stand for what they are made of; the body from the CT for
+    what is denser than air.
 
     Raises
     ------
     CaseError
         If the direction points away from the target, or the point is far from the skin.
     """
-    centre = _points(rois, settings.target.structure).mean(axis=0)
-    skin = _points(rois, settings.skin.structure)
+    centre = _points(settings, rois, image, settings.target.structure).mean(axis=0)
+    skin = _points(settings, rois, image, settings.skin.structure)
     for number, entry in enumerate(settings.entry, start=1):
         table = "[entry]" if len(settings.entry) == 1 else f"[[entry]] number {number}"
         point = np.array(entry.point_lps)
@@ -164,9 +188,19 @@ def check_entries(settings: CaseSettings, rois: RoiSet) -> None:
             )
 
 
-def _points(rois: RoiSet, name: str) -> np.ndarray:
-    roi = next(roi for roi in rois.rois if roi.name == name)
-    return np.concatenate(roi.rings_lps_mm)
+def _points(
+    settings: CaseSettings, rois: RoiSet, image: ImageVolume, name: str
+) -> NDArray[np.float64]:
+    """Corners of what a structure is drawn or made from, (n, 3) LPS, mm; dense voxels of the CT."""
+    sources = drawn_sources(settings, name)
+    points = [ring for roi in rois.rois if roi.name in sources for ring in roi.rings_lps_mm]
+    if not points:
+        dense = np.argwhere(image.hu[:, ::SPARSE, ::SPARSE] >= BODY_HU) * (1, SPARSE, SPARSE)
+        if not len(dense):
+            raise CaseError(f"the CT is empty: nothing in it is at or above {BODY_HU:g} HU")
+        steps = image.spacing_mm[:, None] * image.axes_lps
+        points = [image.origin_lps_mm + dense[:, ::-1] @ steps]
+    return np.concatenate(points)
 
 
 def _triple(values: Sequence[float] | np.ndarray, digits: int = 1) -> str:

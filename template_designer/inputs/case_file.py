@@ -12,7 +12,7 @@ from template_designer.inputs.case_checks import (
     resolve_structures,
     used_names,
 )
-from template_designer.inputs.consistency import check_place, check_same_frame
+from template_designer.inputs.consistency import check_frames, check_place
 from template_designer.inputs.formats import ImageFormat, StructureFormat, choose_format
 from template_designer.inputs.hashing import sha256_of
 from template_designer.inputs.schema import read_settings
@@ -27,6 +27,8 @@ def load_case(
     image_formats: Sequence[ImageFormat],
     structure_formats: Sequence[StructureFormat],
     progress: Progress | None = None,
+    *,
+    entry_needed: bool = True,
 ) -> Case:
     """Read a case file and everything it points to, with the given formats.
 
@@ -37,6 +39,11 @@ def load_case(
         raise InputError(f"{path}: is not a case file; name a TOML file")
     try:
         settings = read_settings(path)
+        if entry_needed and not settings.entry:
+            raise CaseError(
+                "[entry] is missing; state the entry plane, or let 'template-designer suggest' "
+                "find one"
+            )
         source = read_seed_source(settings.source, path.parent)
         check_values(settings, source)
         return _with_files(path, settings, source, image_formats, structure_formats, say)
@@ -64,17 +71,18 @@ def _with_files(
     say(f"Reading structures {images.structures}")
     rois = structure_format.read(structures, image, labels)
     say("Checking the case")
-    check_same_frame(image, rois)
+    stated = image_format.states_frame and structure_format.states_frame
+    unchecked = check_frames(image, rois, stated=stated)
     settings = resolve_structures(settings, rois)
     place_warnings = check_place(image, rois, used_names(settings))
-    check_entries(settings, rois)
+    check_entries(settings, rois, image)
     return Case(
         settings=settings,
         image=image,
         rois=rois,
         source=source,
         inputs=_fingerprints(path, settings),
-        warnings=(*source_warnings(source), *told, *rois.warnings, *place_warnings),
+        warnings=(*source_warnings(source), *told, *rois.warnings, *unchecked, *place_warnings),
     )
 
 

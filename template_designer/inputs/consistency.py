@@ -39,6 +39,46 @@ def check_same_frame(image: ImageVolume, rois: RoiSet) -> None:
         )
 
 
+def check_frames(image: ImageVolume, rois: RoiSet, *, stated: bool) -> tuple[PlanWarning, ...]:
+    """Check frames of reference where both files state one; else say that nobody could.
+
+    Parameters
+    ----------
+    image, rois
+        The CT and the structures.
+    stated : bool
+        Whether both formats name a frame of reference at all (NIfTI and NRRD do not). Where they
+        do not, only the place is compared: structures in use wholly outside the CT are refused by
+        ``check_place``.
+
+    Returns
+    -------
+    tuple of PlanWarning
+        Where the frames could not be compared: how much of the structures lies in the CT.
+
+    Raises
+    ------
+    InputError
+        As ``check_same_frame`` does; else if no structure at all touches the CT.
+    """
+    if stated:
+        check_same_frame(image, rois)
+        return ()
+    points = np.concatenate([ring for roi in rois.rois for ring in roi.rings_lps_mm])
+    inside = _outside_mm(points, image) == 0.0
+    if not inside.any():
+        raise InputError(
+            f"no structure lies in the CT (structures {_box(points)}, CT {_ct_box(image)}): they "
+            "are not in one frame of reference; use structures drawn on this CT"
+        )
+    part = 100.0 * float(np.count_nonzero(inside)) / len(inside)
+    text = (
+        "CT and structures do not both name their frame of reference, so that they belong together "
+        f"was checked by place only: {part:.0f} % of the outlines lie in the CT"
+    )
+    return (PlanWarning("frame-unchecked", text),)
+
+
 def check_place(image: ImageVolume, rois: RoiSet, used: Collection[str]) -> tuple[PlanWarning, ...]:
     """Compare where the structures lie with where the CT is.
 
@@ -117,7 +157,12 @@ def _outside_mm(points_lps_mm: NDArray[np.float64], image: ImageVolume) -> NDArr
 
 
 def _lies_between_slices(roi: Roi, image: ImageVolume) -> bool:
-    """Whether the contours were drawn along the slices but not on them."""
+    """Whether the contours were drawn along the slices but not on them.
+
+    A label map has slices of its own, so that of it this is no sign of anything.
+    """
+    if roi.slice_spacing_mm is not None:
+        return False
     if abs(float(plane_normal(roi.rings_lps_mm) @ image.axes_lps[2])) < 0.999:
         return False
     centres = np.array([ring.mean(axis=0) for ring in roi.rings_lps_mm])
@@ -126,15 +171,17 @@ def _lies_between_slices(roi: Roi, image: ImageVolume) -> bool:
 
 
 def _boxes(roi: Roi, image: ImageVolume) -> str:
-    points = np.concatenate(roi.rings_lps_mm)
+    return f"structure {_box(np.concatenate(roi.rings_lps_mm))}, CT {_ct_box(image)}"
+
+
+def _ct_box(image: ImageVolume) -> str:
     corners = (
         np.array([[k, j, i] for k in (0, 1) for j in (0, 1) for i in (0, 1)], dtype=np.float64)
         * np.array(image.hu.shape)
         - 0.5
     )
     steps = image.spacing_mm[:, None] * image.axes_lps
-    ct = image.origin_lps_mm + corners[:, ::-1] @ steps
-    return f"structure {_box(points)}, CT {_box(ct)}"
+    return _box(image.origin_lps_mm + corners[:, ::-1] @ steps)
 
 
 def _box(points: NDArray[np.float64]) -> str:

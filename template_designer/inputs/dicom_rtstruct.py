@@ -271,12 +271,12 @@ def _contour(item: Dataset) -> RawContour:
     )
 
 
-def _read(path: Path, image: ImageVolume, labels: Path | None) -> RoiSet:
+def _read(path: Path, image: ImageVolume | None, labels: Path | None) -> RoiSet:
     if labels is not None:
         raise CaseError(
             "[images] labels: an RTSTRUCT has names of its own; labels are for a label map"
         )
-    return read_rtstruct(path, frame_uid=image.frame_of_reference_uid)
+    return read_rtstruct(path, frame_uid=None if image is None else image.frame_of_reference_uid)
 
 
 FORMAT = StructureFormat(

@@ -1,4 +1,4 @@
-"""What an input format must offer; the registry of formats is in the package's ``__init__``."""
+"""What an input format must offer; the formats on board are in ``registry``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from template_designer.errors import InputError
 from template_designer.inputs._dicom_file import describe_file
+from template_designer.inputs._voxels import VoxelGrid
 from template_designer.model import ImageVolume, PlanWarning, RoiSet
 
 
@@ -20,6 +21,8 @@ class ImageFormat:
     recognises: Callable[[Path], bool]
     read: Callable[[Path, Sequence[str]], tuple[ImageVolume, tuple[PlanWarning, ...]]]
     """Path and the series the structures refer to; returns the image and its warnings."""
+    states_frame: bool = True
+    """Whether it names a frame of reference; where it cannot, frames are compared by place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,23 @@ class StructureFormat:
     recognises: Callable[[Path], bool]
     referenced_series: Callable[[Path], tuple[str, ...]]
     """UIDs of the image series it was drawn on; empty where the format does not say."""
-    read: Callable[[Path, ImageVolume, Path | None], RoiSet]
-    """Path, the image, and the file of label names (None unless the case states one)."""
+    read: Callable[[Path, ImageVolume | None, Path | None], RoiSet]
+    """Path, the image (None where there is none yet), and the file of label names (None unless the
+    case states one)."""
+    states_frame: bool = True
+    """Whether it names a frame of reference; where it cannot, frames are compared by place."""
 
 
-Format = TypeVar("Format", ImageFormat, StructureFormat)
+@dataclass(frozen=True, slots=True)
+class VolumeFormat:
+    """One way to store voxels with their place: ``registry`` makes a CT and a label map of it."""
+
+    name: str
+    recognises: Callable[[Path], bool]
+    read: Callable[[Path], VoxelGrid]
+
+
+Format = TypeVar("Format", ImageFormat, StructureFormat, VolumeFormat)
 
 
 def choose_format(path: Path, formats: Sequence[Format], key: str) -> Format:
@@ -53,4 +68,4 @@ def choose_format(path: Path, formats: Sequence[Format], key: str) -> Format:
             return form
     what = "a folder; name the file in it" if path.is_dir() else describe_file(path)
     names = ", ".join(form.name for form in formats)
-    raise InputError(f"{key}: {path} is {what}; only {names} can be read so far")
+    raise InputError(f"{key}: {path} is {what}; only {names} can be read")

@@ -1,4 +1,4 @@
-"""What a DICOM folder or a structure set holds, without planning anything."""
+"""What a folder, a structure set, a label map or an image holds, without planning anything."""
 
 from __future__ import annotations
 
@@ -7,47 +7,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from template_designer.errors import GeometryError, InputError
-from template_designer.geometry.contours import cross_sections
-from template_designer.geometry.solids import build_solid
+from template_designer.errors import InputError
 from template_designer.inputs._dicom_file import is_dicom, read_dataset, text_of
 from template_designer.inputs._dicom_folder import FolderContent, scan_folder
 from template_designer.inputs.consistency import check_place
 from template_designer.inputs.dicom_ct import read_series
 from template_designer.inputs.dicom_rtstruct import is_rtstruct, read_rtstruct
-from template_designer.model import ImageVolume, PlanWarning, Roi, RoiSet
-
-Triple = tuple[float, float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class StructureSummary:
-    """One structure in numbers."""
-
-    name: str
-    volume_cm3: float
-    centroid_lps_mm: Triple
-    contours: int
-    slices: int
-    bbox_lps_mm: tuple[Triple, Triple]  # lowest and highest corner of the contour points
-    file: str
-
-
-@dataclass(frozen=True, slots=True)
-class ImageSummary:
-    """One CT series in numbers."""
-
-    series_uid: str
-    description: str
-    slices: int
-    size: tuple[int, int, int] | None  # columns, rows, slices; None where it cannot be read
-    spacing_mm: Triple | None  # columns, rows, slices
-    origin_lps_mm: Triple | None
-    patient_position: str
-    frame_of_reference_uid: str
+from template_designer.inputs.inspect_volumes import VolumeContent, inspect_volume, volumes_in
+from template_designer.inputs.summaries import (
+    ImageSummary,
+    StructureSummary,
+    structure_summaries,
+    triple,
+)
+from template_designer.model import ImageVolume, PlanWarning, RoiSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +42,24 @@ class Inspection:
         }
 
 
-def inspect_path(path: Path, progress: Callable[[str], None] | None = None) -> Inspection:
-    """Say what a folder of DICOM files, or one RTSTRUCT, holds.
+def inspect_path(
+    path: Path,
+    progress: Callable[[str], None] | None = None,
+    *,
+    labels: Path | None = None,
+) -> Inspection:
+    """Say what a folder or one file holds.
 
     Parameters
     ----------
     path : Path
-        A folder (CT, RTSTRUCT or both in it) or an RTSTRUCT file.
+        A folder (DICOM, NIfTI or NRRD files in it), an RTSTRUCT, a 3D Slicer segmentation, a label
+        map or a CT in NIfTI or NRRD.
     progress : callable, optional
         Called with one short line before each step.
+    labels : Path, optional
+        Names of a label map's labels. Without it the names stand in the file beside the map that
+        is called like it (``labels.nii.gz``, ``labels.json``), or are made up from the labels.
 
     Returns
     -------
@@ -91,8 +73,14 @@ def inspect_path(path: Path, progress: Callable[[str], None] | None = None) -> I
     """
     say = progress or (lambda text: None)
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: does not exist")
+    for file in (path, labels):
+        if file is not None and not file.exists():
+            raise InputError(f"{file}: does not exist")
+    volume = None if path.is_dir() else inspect_volume(path, labels, say)
+    if volume is not None:
+        return Inspection(str(path), volume.structures, volume.images, volume.warnings)
+    if labels is not None:
+        raise InputError(f"{path}: is not a label map, it needs no label names; leave them out")
     if path.is_dir():
         return _inspect_folder(path, say)
     if is_dicom(path):
@@ -100,16 +88,17 @@ def inspect_path(path: Path, progress: Callable[[str], None] | None = None) -> I
         if not is_rtstruct(header) and text_of(header, "Modality") == "CT":
             raise InputError(f"{path}: is one CT slice; name the folder of the series")
     rois = read_rtstruct(path)
-    structures, warnings = _summaries(rois, path, None)
+    structures, warnings = structure_summaries(rois, path, None)
     return Inspection(str(path), structures, (), (*rois.warnings, *warnings))
 
 
 def _inspect_folder(folder: Path, say: Callable[[str], None]) -> Inspection:
     content = scan_folder(folder)
-    if not content.series and not content.structure_sets:
+    files = volumes_in(folder)
+    if not content.series and not content.structure_sets and not files:
         raise InputError(
-            f"{folder}: holds neither CT nor RTSTRUCT (found: {content.describe()}); only DICOM is "
-            "read so far"
+            f"{folder}: holds neither CT nor RTSTRUCT nor a label map (found: "
+            f"{content.describe()}); name a folder of DICOM, NIfTI or NRRD files"
         )
     warnings = list(content.warnings)
     images, volumes = _images(content, warnings, say)
@@ -132,10 +121,24 @@ def _inspect_folder(folder: Path, say: Callable[[str], None]) -> Inspection:
             )
         if image is not None:
             warnings.extend(check_place(image, rois, used=()))
-        found, told = _summaries(rois, path, image)
+        found, told = structure_summaries(rois, path, image)
         structures.extend(found)
         warnings.extend((*rois.warnings, *told))
+    for path in files:
+        volume = _readable(path, warnings, say)
+        structures.extend(volume.structures)
+        images = (*images, *volume.images)
+        warnings.extend(volume.warnings)
     return Inspection(str(folder), tuple(structures), images, tuple(warnings))
+
+
+def _readable(path: Path, warnings: list[PlanWarning], say: Callable[[str], None]) -> VolumeContent:
+    """What a voxel file of a folder holds; nothing, and a warning, where it cannot be read."""
+    try:
+        return inspect_volume(path, None, say) or VolumeContent()
+    except InputError as error:
+        warnings.append(PlanWarning("volume-unreadable", str(error)))
+        return VolumeContent()
 
 
 def _images(
@@ -158,8 +161,8 @@ def _images(
                 description=text_of(header, "SeriesDescription"),
                 slices=len(files),
                 size=None if volume is None else volume.hu.shape[::-1],
-                spacing_mm=None if volume is None else _triple(volume.spacing_mm, 6),
-                origin_lps_mm=None if volume is None else _triple(volume.origin_lps_mm),
+                spacing_mm=None if volume is None else triple(volume.spacing_mm, 6),
+                origin_lps_mm=None if volume is None else triple(volume.origin_lps_mm),
                 patient_position=text_of(header, "PatientPosition"),
                 frame_of_reference_uid=text_of(header, "FrameOfReferenceUID"),
             )
@@ -176,42 +179,3 @@ def _image_of(rois: RoiSet, volumes: list[ImageVolume]) -> ImageVolume | None:
     ]
     named = [v for v in same_frame if v.series_uid in rois.referenced_series_uids]
     return next(iter(named or same_frame), None)
-
-
-def _summaries(
-    rois: RoiSet, path: Path, image: ImageVolume | None
-) -> tuple[tuple[StructureSummary, ...], tuple[PlanWarning, ...]]:
-    summaries, warnings = [], []
-    for roi in rois.rois:
-        points = np.concatenate(roi.rings_lps_mm)
-        try:
-            volume_cm3, centroid, slices, told = _measure(roi, image)
-        except GeometryError as error:
-            warnings.append(PlanWarning("roi-skipped", f"ROI {roi.name!r} is left out: {error}"))
-            continue
-        warnings.extend(told)
-        summaries.append(
-            StructureSummary(
-                name=roi.name,
-                volume_cm3=round(volume_cm3, 4),
-                centroid_lps_mm=_triple(centroid),
-                contours=len(roi.rings_lps_mm),
-                slices=slices,
-                bbox_lps_mm=(_triple(points.min(axis=0)), _triple(points.max(axis=0))),
-                file=path.name,
-            )
-        )
-    return tuple(summaries), tuple(warnings)
-
-
-def _measure(
-    roi: Roi, image: ImageVolume | None
-) -> tuple[float, NDArray[np.float64], int, tuple[PlanWarning, ...]]:
-    """Volume (cm3), centroid (LPS, mm), slices and warnings of one structure, as plans see it."""
-    solid = build_solid(roi, image)
-    return solid.volume_cm3, solid.centroid_lps_mm, len(cross_sections(roi).w_mm), solid.warnings
-
-
-def _triple(values: NDArray[np.float64], digits: int = 3) -> Triple:
-    x, y, z = (round(float(v), digits) + 0.0 for v in values)
-    return (x, y, z)

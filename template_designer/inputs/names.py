@@ -93,7 +93,8 @@ def _normal(text: str) -> str:
 
 def _left_out(pattern: str, warnings: Sequence[PlanWarning]) -> str:
     for warning in warnings:
-        if warning.code == "roi-skipped" and f"ROI {pattern!r} " in warning.text:
+        skipped = warning.code == "roi-skipped" and f"ROI {pattern!r} " in warning.text
+        if skipped or (warning.code == "labels-empty" and repr(pattern) in warning.text):
             return f" that can be used ({warning.text})"
     return ""
 

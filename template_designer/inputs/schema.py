@@ -39,6 +39,9 @@ _REASONS = {
 }
 """What each kind of schema error means, in the words of the case file."""
 
+_NAMES = ("structure", "from", "and", "minus", "within", "crop_out_of")
+"""Keys that take one structure name or a list of them."""
+
 
 def read_settings(path: Path) -> CaseSettings:
     """Read a case file and check it against the schema.
@@ -114,7 +117,7 @@ def _complaint(error: Mapping[str, Any], loc: tuple[int | str, ...], data: Any) 
         if isinstance(loc[-1], int):
             return f"{key_path(loc[:-1], data)} has too few values"
         return f"{where} is missing"
-    if loc[-1:] == ("structure",) and kind in ("string_type", "tuple_type"):
+    if len(loc) > 1 and loc[-1] in _NAMES and kind in ("string_type", "tuple_type"):
         reason = "must be a name in quotes or a list of names"
     elif kind == "value_error":
         reason = str(error["ctx"]["error"])
@@ -159,7 +162,9 @@ def key_path(loc: Sequence[int | str], data: Any = None) -> str:
 
 def _known_keys(loc: Sequence[int | str]) -> tuple[str, ...]:
     model = _model_at(loc)
-    return tuple(model.model_fields) if model is not None else ()
+    if model is None:
+        return ()
+    return tuple(field.alias or name for name, field in model.model_fields.items())
 
 
 def _model_at(loc: Sequence[int | str]) -> type[BaseModel] | None:

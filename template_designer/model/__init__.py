@@ -5,6 +5,7 @@ from template_designer.model.needles import OUTER_DIAMETER_MM, NeedleRule
 from template_designer.model.plan import (
     BiologyDose,
     BiologyResult,
+    BoneAccess,
     ExternalBeam,
     GoalResult,
     Hole,
@@ -34,6 +35,7 @@ __all__ = [
     "BiologyDose",
     "BiologyResult",
     "BiologySettings",
+    "BoneAccess",
     "Calibration",
     "Case",
     "CaseSettings",

@@ -41,7 +41,7 @@ class ImageVolume:
     origin_lps_mm: NDArray[np.float64]  # (3,)
     axes_lps: NDArray[np.float64]  # (3, 3): unit rows: +column, +row, +slice
     spacing_mm: NDArray[np.float64]  # (3,): between columns, rows, slices
-    frame_of_reference_uid: str
+    frame_of_reference_uid: str  # "" where the format states none (NIfTI, NRRD)
     study_uid: str = ""
     series_uid: str = ""
     patient_id: str = ""
@@ -69,6 +69,8 @@ class Roi:
     number: int
     rings_lps_mm: tuple[NDArray[np.float64], ...]  # each (n, 3), n >= 3, not repeated at the end
     xor: bool = False  # True for CLOSEDPLANAR_XOR: rings combine by exclusive or, whatever nests
+    slice_spacing_mm: float | None = None
+    """Distance of the slices it was drawn on where the file says it (label maps); else None."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +78,7 @@ class RoiSet:
     """The regions of interest of one file, with what was odd about them."""
 
     rois: tuple[Roi, ...]
-    frame_of_reference_uid: str
+    frame_of_reference_uid: str  # "" where the format states none (label maps)
     label: str = ""
     warnings: tuple[PlanWarning, ...] = ()
     referenced_series_uids: tuple[str, ...] = ()  # image series the contours were drawn on

@@ -13,6 +13,7 @@ from dose import DoseField
 from template_designer.errors import GeometryError
 from template_designer.model.case import InputFile, PlanWarning
 from template_designer.model.needles import NeedleRule
+from template_designer.model.robust import RobustResult
 from template_designer.model.settings import CaseSettings
 from template_designer.model.source import SeedSource
 
@@ -36,6 +37,7 @@ class Hole:
     y_mm: float
     state: HoleState
     reason: str | None = None  # what blocks it, with the distance; None unless blocked
+    bore_mm: float | None = None  # None: that of the template
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,14 @@ class Seed:
     center_lps_mm: Point
     from_tip_mm: float  # needle tip to seed centre
     skin_mm: float  # capsule surface to the nearest skin, never too large
+
+
+@dataclass(frozen=True, slots=True)
+class BoneAccess:
+    """The access needle that a way through compact bone asks for: the needle goes through it."""
+
+    gauge: int
+    reason: str  # what the way crosses, with lengths and limits
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +71,13 @@ class Needle:
     bone_mm: float  # length of bone crossed between skin and tip
     clearance_mm: Mapping[str, float]  # needle surface to each structure of a rule, never too large
     seeds: tuple[Seed, ...]  # from the tip backwards
+    bone_hu: float | None = None  # mean CT number of the bone crossed; None without bone
+    bone_access: BoneAccess | None = None  # None where the needle passes unaided
+
+    @property
+    def widest_gauge(self) -> int:
+        """Gauge of what stands in the hole: the access needle where there is one."""
+        return self.gauge if self.bone_access is None else self.bone_access.gauge
 
     def __post_init__(self) -> None:
         if not 0.0 < self.skin_depth_mm < self.depth_mm:  # "not <" also catches NaN
@@ -77,7 +94,7 @@ class Template:
     name: str  # "T1"
     size_mm: Point  # x, y, thickness
     pitch_mm: float
-    bore_mm: float  # diameter of every bore
+    bore_mm: float  # diameter of every bore whose hole states none of its own
     gap_mm: float  # how far the plate was lifted off the entry point to clear the body
     lps_from_template: NDArray[np.float64]  # (4, 4) rigid
     holes: tuple[Hole, ...]  # row by row: A1, B1, ...
@@ -92,6 +109,10 @@ class Template:
                 f"template {self.name!r}: lps_from_template is not a rotation without mirror; "
                 "a mirrored plate harms a patient"
             )
+
+    def bore_of(self, hole: Hole) -> float:
+        """Diameter of the bore of one hole, mm."""
+        return self.bore_mm if hole.bore_mm is None else hole.bore_mm
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,6 +206,7 @@ class Plan:
     rules: tuple[NeedleRule, ...] = ()  # the case's avoid rules, one per structure
     surfaces: Mapping[str, tuple[SurfaceRole, Surface]] = field(default_factory=dict)
     biology: tuple[BiologyResult, ...] = ()  # of the case's biology tables
+    robust: RobustResult | None = None  # under placement errors; None where not asked for
 
     @property
     def id(self) -> str:

@@ -12,25 +12,20 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictInt,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, StrictBool, StrictInt, model_validator
 
 from dose.biology import REPAIR_HALF_TIME_H
+from template_designer.model.derived import BODY_FROM_CT, NO_MARGIN, MarginMm, StructureSettings
 from template_designer.model.needles import OUTER_DIAMETER_MM
-
-
-def _real_number(value: object) -> object:
-    """Refuse what pydantic would convert in silence: quoted numbers, booleans."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{value!r} is not a number")
-    return value
+from template_designer.model.tables import (
+    NameList,
+    Number,
+    Percent,
+    Positive,
+    Settings,
+    Vector,
+    names_of,
+)
 
 
 def _calendar_date(value: object) -> object:
@@ -40,27 +35,11 @@ def _calendar_date(value: object) -> object:
     return value
 
 
-Number = Annotated[float, BeforeValidator(_real_number)]
 Date = Annotated[datetime.date, BeforeValidator(_calendar_date)]
-Positive = Annotated[Number, Field(gt=0.0)]
-NotNegative = Annotated[Number, Field(ge=0.0)]
-Percent = Annotated[Number, Field(ge=0.0, le=100.0)]
-Vector = tuple[Number, Number, Number]
-NameList = str | tuple[str, ...]
-
-
-def _names(value: NameList | None) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value or ())
 
 
 LEAST_WALL_MM = 0.6
 """Thinnest wall between bores that prints."""
-
-
-class Settings(BaseModel):
-    """Base of every table: frozen, no unknown key, no NaN or infinity."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ImageSettings(Settings):
@@ -75,7 +54,20 @@ class TargetSettings(Settings):
     """``[target]``: what the dose must cover."""
 
     structure: str
-    margin_mm: Annotated[Number, Field(ge=0.0, le=30.0)] = 0.0
+    margin_mm: MarginMm = NO_MARGIN
+    crop_out_of: NameList | None = None  # the target ends where these begin,
+    crop_gap_mm: Annotated[Number, Field(ge=0.0, le=20.0)] = 0.0  # or this far before
+
+    @model_validator(mode="after")
+    def _gap_is_to_something(self) -> Self:
+        if self.crop_gap_mm > 0.0 and not self.cropped_by:
+            raise ValueError("crop_gap_mm stands without crop_out_of; name what to keep off")
+        return self
+
+    @property
+    def cropped_by(self) -> tuple[str, ...]:
+        """The structure names or globs of ``crop_out_of``, as a tuple."""
+        return names_of(self.crop_out_of)
 
 
 class AvoidRule(Settings):
@@ -87,7 +79,7 @@ class AvoidRule(Settings):
     @property
     def patterns(self) -> tuple[str, ...]:
         """The structure names or globs of this rule, always as a tuple."""
-        return _names(self.structure)
+        return names_of(self.structure)
 
 
 class GoalSettings(Settings):
@@ -130,9 +122,12 @@ class GoalSettings(Settings):
 
 
 class SkinSettings(Settings):
-    """``[skin]``: the body outline and how deep every seed must lie under it."""
+    """``[skin]``: the body outline and how deep every seed must lie under it.
 
-    structure: str
+    Without ``structure`` the body is found from the CT numbers.
+    """
+
+    structure: str = BODY_FROM_CT
     seed_depth_mm: Annotated[Number, Field(ge=0.0, le=50.0)] = 10.0
 
 
@@ -142,6 +137,7 @@ class EntrySettings(Settings):
     point_lps: Vector
     direction_lps: Vector
     up_lps: Vector
+    refine: StrictBool = False  # search lattice offset and rotation within the plane
 
     @model_validator(mode="after")
     def _vectors_span_a_frame(self) -> Self:
@@ -167,6 +163,24 @@ Entries = Annotated[
     tuple[EntrySettings, ...], BeforeValidator(_as_list), Field(min_length=1, max_length=8)
 ]
 """``[entry]``, or ``[[entry]]`` several times: one plate each, T1, T2, ... in their order."""
+
+
+class PatientPosition(StrEnum):
+    """How the patient lies: which skin is free for needles."""
+
+    PRONE = "prone"
+    SUPINE = "supine"
+    LATERAL_LEFT = "lateral_left"  # on the left side
+    LATERAL_RIGHT = "lateral_right"
+    ANY = "any"
+
+
+class SuggestSettings(Settings):
+    """``[suggest]``: which entry planes the search may propose."""
+
+    position: PatientPosition | None = None  # None: as in the CT
+    max_tilt_deg: Annotated[Number, Field(ge=0.0, le=90.0)] = 30.0  # needles to axial plane
+    max_gap_mm: Annotated[Number, Field(ge=0.0, le=60.0)] = 30.0  # plate to skin at its centre
 
 
 class HoleChoice(StrEnum):
@@ -247,15 +261,24 @@ class PrescriptionSettings(Settings):
 
 
 class BoneSettings(Settings):
-    """``[bone]``: what counts as bone on a needle's way: a structure, else a CT threshold."""
+    """``[bone]``: what counts as bone on a needle's way, and when it needs an access needle.
+
+    Bone is a structure, else what lies above a CT threshold. A needle needs access where more than
+    ``cortex_mm`` of its way in one piece is at or above ``cortex_hu``, or where more than
+    ``access_bone_mm`` is bone.
+    """
 
     structure: NameList | None = None
     threshold_hu: Annotated[Number, Field(ge=50.0, le=2000.0)] = 250.0
+    cortex_hu: Annotated[Number, Field(ge=200.0, le=3000.0)] = 600.0  # compact bone from here on
+    cortex_mm: Annotated[Number, Field(ge=0.0, le=20.0)] = 1.0  # what the needle passes unaided
+    access_bone_mm: Annotated[Number, Field(gt=0.0, le=200.0)] | None = None  # bone of any kind
+    access_gauge: Literal[11, 13, 16] = 16
 
     @property
     def patterns(self) -> tuple[str, ...]:
         """The structure names or globs, as a tuple; empty where none is stated."""
-        return _names(self.structure)
+        return names_of(self.structure)
 
 
 class LoadingSettings(Settings):
@@ -267,7 +290,7 @@ class LoadingSettings(Settings):
     max_needles: Annotated[StrictInt, Field(ge=1, le=500)] | None = None
     max_seeds: Annotated[StrictInt, Field(ge=1, le=2000)] | None = None
     random_seed: Annotated[StrictInt, Field(ge=0, le=2**31 - 1)] = 43
-    search_moves: Annotated[StrictInt, Field(ge=1000, le=100_000_000)] = 200_000  # of every start
+    search_moves: Annotated[StrictInt, Field(ge=1000, le=100_000_000)] = 300_000  # of every start
 
     @model_validator(mode="after")
     def _spacing_is_a_range(self) -> Self:
@@ -314,7 +337,32 @@ class BiologySettings(Settings):
     @property
     def patterns(self) -> tuple[str, ...]:
         """The structure names or globs of this table, always as a tuple."""
-        return _names(self.structure)
+        return names_of(self.structure)
+
+
+class RobustSite(StrEnum):
+    """Where the placement errors were measured that a plan is tried against."""
+
+    THORAX = "thorax"
+    HEAD_NECK = "head_neck"
+
+
+class RobustSettings(Settings):
+    """``[robust]``: placement errors for ``--robust``, one standard deviation per axis.
+
+    What is not stated is taken from the published errors of the site.
+    """
+
+    site: RobustSite = RobustSite.THORAX
+    entry_mm: Annotated[Number, Field(ge=0.0, le=20.0)] | None = None
+    angle_deg: Annotated[Number, Field(ge=0.0, le=15.0)] | None = None
+    depth_mm: Annotated[Number, Field(ge=0.0, le=30.0)] | None = None
+    plate_shift_mm: Annotated[Number, Field(ge=0.0, le=20.0)] | None = None
+    plate_rotation_deg: Annotated[Number, Field(ge=0.0, le=15.0)] | None = None
+    seed_slip_mm: Annotated[Number, Field(ge=0.0, le=20.0)] | None = None
+    entry_angle_correlation: Annotated[Number, Field(ge=-1.0, le=1.0)] | None = None
+    bore_play: StrictBool = True  # needles tilt in their bores
+    random_seed: Annotated[StrictInt, Field(ge=0, le=2**31 - 1)] = 43
 
 
 class CaseSettings(Settings):
@@ -325,8 +373,8 @@ class CaseSettings(Settings):
     target: TargetSettings
     avoid: tuple[AvoidRule, ...] = ()
     goal: tuple[GoalSettings, ...] = ()
-    skin: SkinSettings
-    entry: Entries
+    skin: SkinSettings = SkinSettings()
+    entry: Entries = ()  # read_case asks for one, unless a search is to find it
     template: TemplateSettings = TemplateSettings()
     needle: NeedleSettings = NeedleSettings()
     source: SourceSettings
@@ -334,13 +382,34 @@ class CaseSettings(Settings):
     bone: BoneSettings = BoneSettings()
     loading: LoadingSettings = LoadingSettings()
     biology: tuple[BiologySettings, ...] = ()
+    robust: RobustSettings = RobustSettings()
+    suggest: SuggestSettings = SuggestSettings()
+    structure: tuple[StructureSettings, ...] = ()
+
+    @property
+    def access_gauge(self) -> int | None:
+        """Gauge for ways through compact bone; None where the needles themselves are as thick."""
+        gauge = self.bone.access_gauge
+        thicker = OUTER_DIAMETER_MM[gauge] > OUTER_DIAMETER_MM[self.needle.gauge]
+        return gauge if thicker else None
+
+    def bore_for_mm(self, gauge: int) -> float:
+        """Diameter of the bore printed for a gauge."""
+        return OUTER_DIAMETER_MM[gauge] + self.needle.bore_allowance_mm
 
     @model_validator(mode="after")
     def _bores_leave_a_wall(self) -> Self:
-        bore = OUTER_DIAMETER_MM[self.needle.gauge] + self.needle.bore_allowance_mm
+        bore = self.bore_for_mm(self.needle.gauge)
         if self.template.pitch_mm < bore + LEAST_WALL_MM:
             raise ValueError(
                 f"template.pitch_mm = {self.template.pitch_mm:g} leaves under {LEAST_WALL_MM:g} mm "
                 f"of wall between bores of {bore:g} mm; use a larger pitch or a thinner needle"
+            )
+        access = self.access_gauge
+        if access and self.template.pitch_mm < self.bore_for_mm(access) + LEAST_WALL_MM:
+            raise ValueError(
+                f"template.pitch_mm = {self.template.pitch_mm:g} leaves under {LEAST_WALL_MM:g} mm "
+                f"of wall between bores of {self.bore_for_mm(access):g} mm for bone access "
+                f"({access}G, [bone] access_gauge); use a larger pitch or a thinner access needle"
             )
         return self

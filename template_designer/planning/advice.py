@@ -20,6 +20,7 @@ from template_designer.model import (
     Template,
 )
 from template_designer.planning.approach import Approach
+from template_designer.planning.structures import crop_warnings
 
 HIDDEN_PCT = 5.0
 """Share of the target out of reach that is worth a warning."""
@@ -61,9 +62,11 @@ def plan_warnings(
     for approach, template in zip(approaches, templates, strict=True):
         found.extend(_plate_warnings(approach, template))
         found.extend(_reentries(approach, template))
+        found.extend(_access_warnings(template))
         found.extend(_length_warnings(settings, approach, template))
     found.extend(_meeting_plates(templates))
     found.extend(_target_warnings(settings, solids[settings.target.structure]))
+    found.extend(crop_warnings(settings, solids))
     hidden = 100.0 - reach.reachable_pct
     if hidden > HIDDEN_PCT:
         shares = {c: p for c, p in reach.hidden_pct_by_cause.items() if p >= 0.5}
@@ -148,12 +151,13 @@ def _target_warnings(settings: CaseSettings, drawn: Solid) -> list[PlanWarning]:
             )
         )
     margin = settings.target.margin_mm
-    if margin > 0.0:
+    if margin.largest_mm > 0.0 and not settings.target.cropped_by:
         found.append(
             PlanWarning(
                 "target-margin",
                 f"{drawn.name}: all metrics and goals of the target are those of {drawn.name} "
-                f"with a margin of {margin:g} mm, which is not cropped out of organs or air.",
+                f"with a margin of {margin}, which is not cropped out of organs or air "
+                "([target] crop_out_of does that).",
             )
         )
     return found
@@ -176,6 +180,22 @@ def _reentries(approach: Approach, template: Template) -> list[PlanWarning]:
         "way; skin depth counts from the first skin. Check what they pass."
     )
     return [PlanWarning("needle-reenters", text)]
+
+
+def _access_warnings(template: Template) -> list[PlanWarning]:
+    """Needles whose way crosses bone that they do not pass unaided."""
+    access = [n for n in template.needles if n.bone_access is not None]
+    if not access:
+        return []
+    worst = max(access, key=lambda needle: needle.bone_mm)
+    assert worst.bone_access is not None
+    text = (
+        f"{template.name}: needles at {_some([n.label for n in access])} need a "
+        f"{worst.bone_access.gauge}G access needle through bone (at {worst.label}: "
+        f"{worst.bone_access.reason}); their holes are bored for it and their clearances are its "
+        "own. Have access needles at hand, or choose another entry plane."
+    )
+    return [PlanWarning("bone-access", text)]
 
 
 def _length_warnings(

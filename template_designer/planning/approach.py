@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from template_designer import frames
 from template_designer.errors import CaseError
 from template_designer.geometry.distance import DistanceField, box_corners
 from template_designer.geometry.lattice import LatticePoint, lattice_points, plate_gap_mm
-from template_designer.geometry.paths import STEP_MM, NeedlePaths, axis_points, trace_paths
+from template_designer.geometry.paths import STEP_MM, NeedlePaths, Thicker, axis_points, trace_paths
 from template_designer.geometry.sampling import surface_samples
 from template_designer.geometry.solids import Solid
 from template_designer.model import (
@@ -24,6 +24,7 @@ from template_designer.model import (
     ImageVolume,
     NeedleRule,
 )
+from template_designer.planning.access import AccessDepths, access_depths
 from template_designer.planning.sites import SeedRules, SeedSites, block_reasons, find_sites
 
 LARGEST_GAP_MM = 60.0
@@ -31,6 +32,9 @@ LARGEST_GAP_MM = 60.0
 
 PAST_TARGET_MM = 5.0
 """Needle paths are followed this far past the target."""
+
+FieldMaker = Callable[[Solid, NDArray[np.float64]], DistanceField]
+"""Makes the distances to a solid for a region, as :meth:`DistanceField.around` does."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +50,7 @@ class Approach:
     sites: SeedSites
     reasons: Mapping[str, str | None]  # by label: why the hole is blocked; None where it is not
     skin: DistanceField
+    access: AccessDepths  # where compact bone asks for an access needle
 
     @property
     def axis(self) -> NDArray[np.float64]:
@@ -60,8 +65,11 @@ def prepare_approach(
     solids: Mapping[str, Solid],
     target: Solid,
     source: SeedModel,
+    field_around: FieldMaker = DistanceField.around,
 ) -> Approach:
     """Place the plate, trace every needle path, find every permitted seed position.
+
+    ``field_around`` lets a search over many planes keep the distances of one for the next.
 
     Raises
     ------
@@ -70,7 +78,8 @@ def prepare_approach(
     """
     plate, needle = settings.template, settings.needle
     points = lattice_points(plate.size_mm, plate.pitch_mm, plate.edge_mm)
-    frame, gap = standing_plate(entry, plate.size_mm, solids[settings.skin.structure])
+    body = solids[settings.skin.structure]
+    frame, gap = standing_plate(entry, plate.size_mm, body, field_around)
     target_z = frames.transform_points(frames.inverse(frame), surface_samples(target))[:, 2]
     if not target_z.max() > 0.0:
         raise CaseError(
@@ -82,13 +91,16 @@ def prepare_approach(
     every = axis_points(points, z, frame)
     half = 0.5 * source.capsule_mm[0] + 1.0
     ends = np.array([-half, z[-1] + half])
-    target_field = DistanceField.around(target, _box_round(axis_points(points, ends, frame)))
+    target_field = field_around(target, _box_round(axis_points(points, ends, frame)))
     off_target = target_field.signed_mm(every).reshape(len(points), -1).min(axis=1)
     traced = tuple(p for p, off in zip(points, off_target, strict=True) if off <= 0.0)
     rules = needle_rules(settings)
     names = {*(rule.structure for rule in rules), settings.skin.structure}
     region = _box_round(axis_points(traced or points[:1], ends, frame))
-    fields = {name: DistanceField.around(solids[name], region) for name in sorted(names)}
+    fields = {name: field_around(solids[name], region) for name in sorted(names)}
+    access = access_depths(
+        settings, image, solids, fields[settings.skin.structure], traced, frame, float(z[-1])
+    )
     paths = trace_paths(
         traced,
         frame,
@@ -101,6 +113,7 @@ def prepare_approach(
         z_mm=z,
         longest_tip_mm=longest,
         radius_mm=0.5 * OUTER_DIAMETER_MM[needle.gauge],
+        thicker=Thicker(access.from_mm, access.thicker_by_mm),
     )
     seed_rules = _seed_rules(settings, source)
     skin = fields[settings.skin.structure]
@@ -118,7 +131,7 @@ def prepare_approach(
         half_length_mm=seed_rules.half_length_mm,
         limits_mm={rule.structure: rule.clearance_mm for rule in rules},
     )
-    return Approach(frame, gap, points, rules, seed_rules, paths, sites, reasons, skin)
+    return Approach(frame, gap, points, rules, seed_rules, paths, sites, reasons, skin, access)
 
 
 def needle_rules(settings: CaseSettings) -> tuple[NeedleRule, ...]:
@@ -155,7 +168,10 @@ def _box_round(points_mm: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def standing_plate(
-    entry: EntrySettings, size_mm: tuple[float, float, float], body: Solid
+    entry: EntrySettings,
+    size_mm: tuple[float, float, float],
+    body: Solid,
+    field_around: FieldMaker = DistanceField.around,
 ) -> tuple[NDArray[np.float64], float]:
     """Where the plate stands, and its gap to the entry point (negative: it hangs off the skin)."""
     frame = frames.template_frame(entry.point_lps, entry.direction_lps, entry.up_lps)
@@ -174,7 +190,7 @@ def standing_plate(
     across = [np.arange(-0.5 * side, 0.5 * side + 1.0, 1.0) for side in size_mm[:2]]
     x, y = (axis.ravel() for axis in np.meshgrid(*across))
     face = frames.transform_points(frame, np.column_stack([x, y, np.full(x.size, -0.05)]))
-    if np.any(DistanceField.around(body, _box_round(face)).inside(face)):
+    if np.any(field_around(body, _box_round(face)).inside(face)):
         raise CaseError(
             f"[entry] the plate would cut into the body {body.name!r} where the scan ends or the "
             "outline is open; move point_lps or turn direction_lps"

@@ -12,10 +12,9 @@ from template_designer.geometry.distance import DistanceField
 from template_designer.geometry.paths import NeedlePaths, between_points_mm
 from template_designer.model import Needle, Seed
 from template_designer.model.settings import NeedleSettings
+from template_designer.planning.access import AccessDepths
+from template_designer.planning.bone import BoneOnWay
 from template_designer.planning.sites import ENDS, SeedRules, SeedSites
-
-BoneLength = Callable[[NDArray[np.float64], NDArray[np.float64]], float]
-"""Length of bone (mm) on the straight way between two LPS points."""
 
 
 def build_needles(
@@ -28,7 +27,8 @@ def build_needles(
     thickness_mm: float,
     rules: SeedRules,
     skin: DistanceField,
-    bone_mm: BoneLength,
+    bone: BoneOnWay,
+    access: AccessDepths,
 ) -> tuple[Needle, ...]:
     """One needle for every hole with chosen seeds, in the order of the lattice.
 
@@ -45,6 +45,7 @@ def build_needles(
             return transform_points(frame, [[x, y, z] for z in z_mm])
 
         entry, tip, surface = at([0.0, tip_z, skin_z])
+        crossing = bone(surface, tip)
         needles.append(
             Needle(
                 label=point.label,
@@ -54,9 +55,11 @@ def build_needles(
                 tip_lps_mm=_triple(tip),
                 depth_mm=thickness_mm + tip_z,
                 skin_depth_mm=tip_z - skin_z,
-                bone_mm=bone_mm(surface, tip),
+                bone_mm=crossing.length_mm,
                 clearance_mm=paths.least_clearance_mm(int(hole), tip_z),
                 seeds=_seeds(depths, tip_z, at, rules, skin),
+                bone_hu=crossing.mean_hu,
+                bone_access=access.of(int(hole), tip_z),
             )
         )
     return tuple(needles)

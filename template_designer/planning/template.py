@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from template_designer.model import OUTER_DIAMETER_MM, CaseSettings, Hole, HoleState, Template
+from template_designer.model import CaseSettings, Hole, HoleState, Template
 from template_designer.planning.approach import Approach
-from template_designer.planning.needles import BoneLength, build_needles
+from template_designer.planning.bone import BoneOnWay
+from template_designer.planning.needles import build_needles
 
 
 def build_template(
     settings: CaseSettings,
     approach: Approach,
     chosen: NDArray[np.int64],
-    bone_mm: BoneLength,
+    bone: BoneOnWay,
     name: str,
 ) -> Template:
     """The finished plate: every hole planned, open or blocked, and the needles with their seeds.
@@ -23,8 +24,8 @@ def build_template(
     ----------
     chosen : (n,) ndarray of int
         Indices into ``approach.sites``.
-    bone_mm : callable
-        Length of bone between two LPS points, mm.
+    bone : callable
+        Bone between two LPS points.
     name : str
         Of the plate: "T1".
     """
@@ -37,9 +38,15 @@ def build_template(
         thickness_mm=settings.template.size_mm[2],
         rules=approach.seed_rules,
         skin=approach.skin,
-        bone_mm=bone_mm,
+        bone=bone,
+        access=approach.access,
     )
     planned = {needle.label for needle in needles}
+    bores = {
+        needle.label: settings.bore_for_mm(needle.bone_access.gauge)
+        for needle in needles
+        if needle.bone_access is not None
+    }
 
     def state(label: str) -> HoleState:
         if label in planned:
@@ -50,11 +57,18 @@ def build_template(
         name=name,
         size_mm=settings.template.size_mm,
         pitch_mm=settings.template.pitch_mm,
-        bore_mm=OUTER_DIAMETER_MM[settings.needle.gauge] + settings.needle.bore_allowance_mm,
+        bore_mm=settings.bore_for_mm(settings.needle.gauge),
         gap_mm=max(0.0, approach.gap_mm),
         lps_from_template=approach.frame,
         holes=tuple(
-            Hole(p.label, p.x_mm, p.y_mm, state(p.label), approach.reasons[p.label])
+            Hole(
+                p.label,
+                p.x_mm,
+                p.y_mm,
+                state(p.label),
+                approach.reasons[p.label],
+                bores.get(p.label),
+            )
             for p in approach.points
         ),
         needles=needles,

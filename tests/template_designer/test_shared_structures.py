@@ -6,7 +6,7 @@ import pytest
 
 from template_designer.geometry.solids import build_solid
 from template_designer.inputs import inspect_path, read_ct_series, read_rtstruct
-from template_designer.inputs.inspect import _summaries
+from template_designer.inputs.summaries import structure_summaries
 from tests.independent import Contours
 from tests.paths import DEMO, SHARED, needs_shared
 
@@ -102,7 +102,7 @@ def test_odd_structure_sets_are_read_with_the_right_volume_and_place(folder, vol
 def test_a_nested_breast_set_of_a_real_system_is_read():
     path = SHARED / "rtstruct" / "systems" / "dicompyler_breast" / "rtss.dcm"
     rois = read_rtstruct(path)
-    summaries, _ = _summaries(rois, path, None)
+    summaries, _ = structure_summaries(rois, path, None)
     assert len(summaries) >= 9
     assert all(s.volume_cm3 > 0.0 for s in summaries)
     assert pydicom.dcmread(path).Modality == "RTSTRUCT"

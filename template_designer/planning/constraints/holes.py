@@ -1,4 +1,4 @@
-"""Needles go through planned holes of their own plate, one each, at least a pitch apart."""
+"""Needles go through planned holes of their own plate that they fit, one each, a pitch apart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from template_designer.frames import inverse, transform_points
-from template_designer.model import HoleState, Plan, Template, Violation
+from template_designer.model import OUTER_DIAMETER_MM, HoleState, Plan, Template, Violation
 
 PLACE_MM = 0.001
 """A needle lies in its hole's axis to rounding; more means that labels and needles are mixed up."""
@@ -47,6 +47,13 @@ class HoleUse:
             hole = holes.get(needle.label)
             if hole is None:
                 continue
+            outer_mm = OUTER_DIAMETER_MM[needle.widest_gauge]
+            if not template.bore_of(hole) >= outer_mm - self.place_mm:
+                text = (
+                    f"needle {needle.label}: {needle.widest_gauge}G ({outer_mm:g} mm) does not pass"
+                    f" its bore of {template.bore_of(hole):g} mm"
+                )
+                found.append(Violation(rule, text))
             ends = transform_points(to_template, np.array([needle.entry_lps_mm, needle.tip_lps_mm]))
             aside = float(np.abs(ends[:, :2] - [hole.x_mm, hole.y_mm]).max())
             depth = float(ends[1, 2]) + template.size_mm[2]

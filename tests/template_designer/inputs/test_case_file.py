@@ -265,7 +265,8 @@ def test_a_missing_case_file_is_named(tmp_path):
         ('"dicom/RS.dcm"', '"dicom/RS2.dcm"', ["[images] structures", "RS2.dcm does not exist"]),
         ('structures = "dicom/RS.dcm"', 'structures = "dicom"', ["[images] structures", "folder"]),
         ('"dicom/RS.dcm"', '"notes.txt"', ["[images] structures", "a text file", "RTSTRUCT"]),
-        ('ct = "dicom"', 'ct = "ct.nii.gz"', ["[images] ct", "gzip", "DICOM series"]),
+        ('ct = "dicom"', 'ct = "scan.gz"', ["[images] ct", "gzip", "DICOM series", "NIfTI"]),
+        ('ct = "dicom"', 'ct = "ct.nii.gz"', ["ct.nii.gz", "compressed data are damaged"]),
         ('"dicom/RS.dcm"', '"dicom/test_000.dcm"', ["not an RTSTRUCT", "modality CT"]),
         ('ct = "dicom"', 'ct = "dicom/test_000.dcm"', ["is a file; name the folder"]),
     ],
@@ -273,7 +274,8 @@ def test_a_missing_case_file_is_named(tmp_path):
 def test_a_wrong_path_names_key_and_path(tmp_path, old, new, words):
     path = factory.write_case(tmp_path, replace={old: new})
     (tmp_path / "notes.txt").write_text("no contours here")
-    (tmp_path / "ct.nii.gz").write_bytes(b"\x1f\x8b\x08\x00 an image, perhaps")
+    for name in ("scan.gz", "ct.nii.gz"):
+        (tmp_path / name).write_bytes(b"\x1f\x8b\x08\x00 an image, perhaps")
     with pytest.raises(InputError) as error:
         read_case(path)
     for word in words:

@@ -95,12 +95,6 @@ def test_an_oblique_series_with_unequal_pixels_keeps_its_axes():
     assert [w.code for w in warnings] == ["ct-values-implausible"]  # a test pattern times 0.001
 
 
-@pytest.mark.parametrize("folder", ["nifti_PIR_verse_like", "nifti_label_other_grid"])
-def test_nifti_is_not_read_yet(folder):
-    with pytest.raises(InputError, match="only DICOM"):
-        inspect_path(ODD / folder)
-
-
 def test_files_of_real_systems():
     breast = read_rtstruct(SYSTEMS / "dicompyler_breast" / "rtss.dcm")
     assert len(breast.rois) == 9
