@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from exports.robust_json import robust_data
-from exports.rounding import rounded, rounded_down
+from exports.rounding import rounded, rounded_down, rounded_up
 from template_designer.errors import OutputError
 from template_designer.model import BiologyResult, Hole, Needle, Plan, SeedSource, Template
 
@@ -134,6 +134,11 @@ def _needle(needle: Needle) -> dict[str, Any]:
         "bone_hu": None if needle.bone_hu is None else rounded(needle.bone_hu, 1),
         "bone_access": None if needle.bone_access is None else asdict(needle.bone_access),
         "clearance_mm": _clearances(needle.clearance_mm, where),
+        "clearance_error_mm": {
+            # one thousandth more: the clearance itself is rounded down
+            name: rounded_up(_finite(value, where) + 1e-3, _CLEARANCE_DIGITS)
+            for name, value in needle.clearance_error_mm.items()
+        },
         "seeds": [
             {
                 "center_lps_mm": _point(seed.center_lps_mm, where),

@@ -20,3 +20,12 @@ def rounded_down(value: float, digits: int) -> float:
 def rounded(value: float, digits: int) -> float:
     """Nearest decimal with ``digits`` places, never ``-0.0``."""
     return round(float(value), digits) + 0.0
+
+
+def rounded_up(value: float, digits: int) -> float:
+    """Smallest decimal with ``digits`` places that is not below ``value``.
+
+    >>> rounded_up(0.031, 2), rounded_up(0.03, 2)
+    (0.04, 0.03)
+    """
+    return -rounded_down(-value, digits) + 0.0

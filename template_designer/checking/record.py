@@ -86,6 +86,7 @@ class NeedleRecord(Record):
     bone_hu: Finite | None = None
     bone_access: AccessRecord | None = None
     clearance_mm: dict[str, Finite]
+    clearance_error_mm: dict[str, Annotated[Finite, Field(ge=0.0)]] = {}
     seeds: list[SeedRecord]
 
     @property

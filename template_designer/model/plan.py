@@ -73,6 +73,7 @@ class Needle:
     seeds: tuple[Seed, ...]  # from the tip backwards
     bone_hu: float | None = None  # mean CT number of the bone crossed; None without bone
     bone_access: BoneAccess | None = None  # None where the needle passes unaided
+    clearance_error_mm: Mapping[str, float] = field(default_factory=dict)  # how short at most
 
     @property
     def widest_gauge(self) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from template_designer.frames import transform_points
-from template_designer.geometry.distance import DistanceField
-from template_designer.geometry.paths import NeedlePaths, between_points_mm
-from template_designer.model import Needle, Seed
+from template_designer.geometry.distance import FAR_MM, DistanceField
+from template_designer.geometry.exact import exact_distance_mm
+from template_designer.geometry.paths import STEP_MM, NeedlePaths, between_points_mm
+from template_designer.geometry.solids import Solid
+from template_designer.model import OUTER_DIAMETER_MM, Needle, Seed
 from template_designer.model.settings import NeedleSettings
 from template_designer.planning.access import AccessDepths
 from template_designer.planning.bone import BoneOnWay
@@ -87,3 +89,27 @@ def _seeds(
 def _triple(point: NDArray[np.float64]) -> tuple[float, float, float]:
     x, y, z = (float(value) for value in point)
     return x, y, z
+
+
+def clearance_errors_mm(
+    needle: Needle, avoided: Mapping[str, Solid], step_mm: float = STEP_MM
+) -> dict[str, float]:
+    """By how much each stated clearance of a needle falls short of the true one, at most.
+
+    The true one is the least over the whole axis, so it is no more than the exact distance at any
+    point of it: that at the point which the quick distances take for the nearest. Structures
+    farther than they are followed are left out.
+    """
+    entry, tip = np.array(needle.entry_lps_mm), np.array(needle.tip_lps_mm)
+    length = float(np.linalg.norm(tip - entry))
+    steps = np.append(np.arange(0.0, length, step_mm), length)
+    points = entry + steps[:, None] / length * (tip - entry)
+    radius = 0.5 * OUTER_DIAMETER_MM[needle.widest_gauge]
+    errors = {}
+    for name, stated in needle.clearance_mm.items():
+        if stated + radius > FAR_MM - 2.0:
+            continue
+        distance = DistanceField.around(avoided[name], points).signed_mm(points)
+        nearest = exact_distance_mm(avoided[name], points[int(np.argmin(distance))])
+        errors[name] = max(0.0, nearest - radius - stated)
+    return errors

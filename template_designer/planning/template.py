@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from template_designer.model import CaseSettings, Hole, HoleState, Template
 from template_designer.planning.approach import Approach
 from template_designer.planning.bone import BoneOnWay
-from template_designer.planning.needles import build_needles
+from template_designer.planning.needles import build_needles, clearance_errors_mm
 
 
 def build_template(
@@ -40,6 +42,10 @@ def build_template(
         skin=approach.skin,
         bone=bone,
         access=approach.access,
+    )
+    needles = tuple(
+        replace(needle, clearance_error_mm=clearance_errors_mm(needle, approach.avoided))
+        for needle in needles
     )
     planned = {needle.label for needle in needles}
     bores = {

@@ -201,7 +201,7 @@ def _reach_on_map(found: Pass) -> NDArray[np.float64]:
 
 def posterior_entry(space: SearchSpace, body: Solid) -> EntrySettings:
     """The straight posterior plane: needles to the front, through the target's centroid."""
-    away = np.arange(0.0, 600.0, 0.5)
+    away = np.arange(0.0, 600.0, 0.1)
     line = space.centre_lps_mm - away[:, None] * np.array(STRAIGHT_LPS)
     inside = np.flatnonzero(DistanceField.around(body, line).inside(line))
     last = int(inside[-1]) if inside.size else 0

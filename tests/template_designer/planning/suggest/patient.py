@@ -1,4 +1,4 @@
-"""A round patient: a tumour in the middle, the cord behind it, vessels on its right and before it."""
+"""A round patient: a tumour in the middle, the cord behind it and vessels around."""
 
 from functools import cache
 
@@ -14,7 +14,7 @@ SOURCE = load_source("I125-6711")
 HEIGHTS = np.arange(-60.0, 61.0, 4.0)
 BODY_MM = 80.0
 CORNERS = 96  # of every ring: the body lies up to 0.04 mm inside its circle
-TUBES = {"Cord": (8.0, 24.0), "Vessel": (-26.0, 4.0), "Vena": (2.0, -27.0)}
+TUBES = {"Cord": (8.0, 24.0), "Vessel": (-31.0, 2.0), "Vena": (2.0, -24.0), "Kidney": (29.0, -2.0)}
 TARGET_MM = 14.0
 
 
