@@ -117,7 +117,9 @@ def _complaint(error: Mapping[str, Any], loc: tuple[int | str, ...], data: Any) 
         if isinstance(loc[-1], int):
             return f"{key_path(loc[:-1], data)} has too few values"
         return f"{where} is missing"
-    if len(loc) > 1 and loc[-1] in _NAMES and kind in ("string_type", "tuple_type"):
+    if loc == ("target", "structure") and kind == "string_type":
+        reason = "must be one name; join two targets with [[structure]] name = ..., from = [...]"
+    elif len(loc) > 1 and loc[-1] in _NAMES and kind in ("string_type", "tuple_type"):
         reason = "must be a name in quotes or a list of names"
     elif kind == "value_error":
         reason = str(error["ctx"]["error"])

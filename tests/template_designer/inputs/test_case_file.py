@@ -62,6 +62,11 @@ WRONG = {
         "activity_mcl = 0.6",
         ["[source] activity_mcl", "did you mean 'activity_mci'", "air_kerma_strength_u"],
     ),
+    "a list of targets": (
+        '[target]\nstructure = "GTV"',
+        '[target]\nstructure = ["GTV", "SpinalCord"]',
+        ["[target] structure", "one name", "[[structure]]"],
+    ),
     "unknown table": ("[template]", "[templates]", ["[templates]", "did you mean 'template'"]),
     "missing key": ('id = "phantom"\n', "", ["id is missing"]),
     "missing table": ("[prescription]\ndose_gy = 120.0", "", ["[prescription] is missing"]),
