@@ -26,7 +26,7 @@ def main(out: Path) -> None:
     reached, covered = [], []
     for name, plane in PLANES.items():
         entry = EntrySettings(**plane, up_lps=(0.0, 0.0, 1.0))
-        settings = case.settings.model_copy(update={"entry": entry})
+        settings = case.settings.model_copy(update={"entry": (entry,)})
         plan = design(replace(case, settings=settings))
         reached.append(plan.reach.reachable_pct)
         covered.append(plan.metrics[settings.target.structure]["v100_pct"])

@@ -43,9 +43,11 @@ def reach_of_target(
     total = float(weights.sum())
     hidden = _distance_to_sites(approaches, points_lps_mm) > REACH_MM
     causes = [_causes(points_lps_mm[hidden], approach, settings) for approach in approaches]
+    kinds, kind = np.unique(np.stack([codes for codes, _ in causes]), axis=1, return_inverse=True)
     volume: dict[str, float] = defaultdict(float)
-    for weight, *of_each in zip(weights[hidden], *causes, strict=True):
-        volume[" and ".join(dict.fromkeys(of_each))] += float(weight)
+    for of_each, share in zip(kinds.T, np.bincount(kind.ravel(), weights[hidden]), strict=True):
+        words = [names[code] for code, (_, names) in zip(of_each, causes, strict=True)]
+        volume[" and ".join(dict.fromkeys(words))] += float(share)
     shares = {cause: 100.0 * v / total for cause, v in volume.items()}
     return Reach(
         reachable_pct=100.0 * float(weights[~hidden].sum()) / total,
@@ -108,20 +110,18 @@ def _distance_to_sites(
 
 def _causes(
     points_lps_mm: NDArray[np.float64], approach: Approach, settings: CaseSettings
-) -> list[str]:
-    """What keeps seeds of one plate from each point."""
-    if not approach.paths.points:
-        return ["outside the lattice"] * len(points_lps_mm)
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """What keeps seeds of one plate from each point: (n,) indices into the causes named."""
     paths = approach.paths
+    names = (
+        "outside the lattice",
+        f"{settings.skin.structure} (seeds too near the skin) or between holes",
+        *paths.stop,
+    )
+    if not (paths.points and len(points_lps_mm)):
+        return np.zeros(len(points_lps_mm), dtype=np.int64), names
     local = transform_points(inverse(approach.frame), points_lps_mm)
     aside, _ = cKDTree([(p.x_mm, p.y_mm) for p in approach.points]).query(local[:, :2])
     _, hole = cKDTree([(p.x_mm, p.y_mm) for p in paths.points]).query(local[:, :2])
-    causes = []
-    for n, (off, z) in enumerate(zip(aside, local[:, 2], strict=True)):
-        if off > 0.75 * settings.template.pitch_mm:
-            causes.append("outside the lattice")
-        elif z > paths.deepest_tip_mm[hole[n]]:
-            causes.append(paths.stop[hole[n]])
-        else:
-            causes.append(f"{settings.skin.structure} (seeds too near the skin) or between holes")
-    return causes
+    codes = np.where(local[:, 2] > paths.deepest_tip_mm[hole], hole + 2, 1)
+    return np.where(aside > 0.75 * settings.template.pitch_mm, 0, codes), names

@@ -60,26 +60,59 @@ def best_pairs(
     """The best pairs, bettered, best first."""
     start = _first_pairs(space, found, count)
     rng = np.random.default_rng(_SEED)
-    now, value = start, _joint_merit(space, start.one, start.other)
+    now = [start.one, start.other]
+    known = [_looked_at(space, planes) for planes in now]
+    value = _joint_merit(*known)
+    rows = np.arange(len(start))
     for number in range(ROUNDS):
         progress("bettering the best pairs")
-        for side in (0, 1):
-            mine, yours = (now.one, now.other) if side == 0 else (now.other, now.one)
-            origin = start.one if side == 0 else start.other
-            tried = children(rng, access, origin, mine, number)
-            index = np.repeat(np.arange(len(now)), CHILDREN)
-            of_them = _joint_merit(space, tried, yours.pick(index))
+        for side, origin in enumerate((start.one, start.other)):
+            tried = children(rng, access, origin, now[side], number)
+            looked = _looked_at(space, tried)
+            of_them = _joint_merit(looked, known[1 - side].pick(np.repeat(rows, CHILDREN)))
             of_them[~access.allows(tried.directions)] = -math.inf
-            table = of_them.reshape(len(now), CHILDREN)
+            table = of_them.reshape(len(rows), CHILDREN)
             best = np.argmax(table, axis=1)
-            gain = table[np.arange(len(now)), best]
+            gain = table[rows, best]
             better = gain > value
-            mine = mixed(mine, tried.pick(np.arange(len(now)) * CHILDREN + best), better)
             value = np.where(better, gain, value)
-            now = Pairs(mine, yours) if side == 0 else Pairs(yours, mine)
+            index = rows * CHILDREN + best
+            now[side] = mixed(now[side], tried.pick(index), better)
+            known[side] = known[side].mixed(looked.pick(index), better)
     order = np.argsort(-value, kind="stable")
     order = order[np.isfinite(value[order])]
-    return Pairs(now.one.pick(order), now.other.pick(order))
+    return Pairs(now[0].pick(order), now[1].pick(order))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Looked:
+    """What a pair needs to know of its planes, n of each."""
+
+    reached: NDArray[np.uint8]  # (n, nodes inside the target)
+    cost: NDArray[np.float64]  # (n,) minus infinity where a plane cannot be used
+    boxes_lps_mm: NDArray[np.float64]  # (n, 8, 3) plates
+    directions: NDArray[np.float64]  # (n, 3)
+
+    def pick(self, index: NDArray[np.int64]) -> _Looked:
+        return _Looked(
+            self.reached[index], self.cost[index], self.boxes_lps_mm[index], self.directions[index]
+        )
+
+    def mixed(self, other: _Looked, take_other: NDArray[np.bool_]) -> _Looked:
+        index = np.arange(len(self.cost)) + np.where(take_other, len(self.cost), 0)
+        return _Looked(
+            np.concatenate([self.reached, other.reached])[index],
+            np.concatenate([self.cost, other.cost])[index],
+            np.concatenate([self.boxes_lps_mm, other.boxes_lps_mm])[index],
+            np.concatenate([self.directions, other.directions])[index],
+        )
+
+
+def _looked_at(space: SearchSpace, planes: Planes) -> _Looked:
+    scores = space.score(planes.frames, planes.offsets_mm, with_masks=True)
+    cost = merit(scores.features, planes.turns_deg) - scores.features[:, k.REACHED]
+    boxes = plate_boxes(space, planes, scores.features)
+    return _Looked(scores.masks[:, space.inside], cost, boxes, planes.directions)
 
 
 def _first_pairs(space: SearchSpace, found: Pass, count: int) -> Pairs:
@@ -88,16 +121,16 @@ def _first_pairs(space: SearchSpace, found: Pass, count: int) -> Pairs:
     usable = np.flatnonzero(np.isfinite(found.merit))
     order = usable[np.argsort(-found.merit[usable], kind="stable")]
     pool = planes.pick(apart(planes.directions, order, CANDIDATES_APART_DEG, CANDIDATES))
-    scores = space.score(pool.frames, pool.offsets_mm, with_masks=True)
-    masks = scores.masks[:, space.inside].astype(np.float32)
+    looked = _looked_at(space, pool)
+    masks = looked.reached.astype(np.float32)
     own = masks.sum(axis=1)
     union = own[:, None] + own[None, :] - masks @ masks.T
-    single = merit(scores.features, pool.turns_deg) - scores.features[:, k.REACHED]
-    value = 100.0 * union / max(masks.shape[1], 1) + PAIR_COST * (single[:, None] + single[None, :])
+    cost = looked.cost[:, None] + looked.cost[None, :]
+    value = 100.0 * union / max(masks.shape[1], 1) + PAIR_COST * cost
     value[pool.directions @ pool.directions.T > math.cos(math.radians(LEAST_ANGLE_DEG))] = -np.inf
     rows, columns = np.triu_indices(len(pool), 1)
     ranked = np.argsort(-value[rows, columns], kind="stable")
-    boxes = plate_boxes(space, pool, scores.features)
+    boxes = looked.boxes_lps_mm
     taken: list[tuple[int, int]] = []
     for n in ranked:
         i, j = int(rows[n]), int(columns[n])
@@ -120,27 +153,16 @@ def _differs(
     return True
 
 
-def _joint_merit(space: SearchSpace, one: Planes, other: Planes) -> NDArray[np.float64]:
+def _joint_merit(one: _Looked, other: _Looked) -> NDArray[np.float64]:
     """Reach of both together, less a part of what else their planes cost; -inf if they meet."""
-    inside = space.inside
-    both = [space.score(p.frames, p.offsets_mm, with_masks=True) for p in (one, other)]
-    union = (both[0].masks[:, inside] | both[1].masks[:, inside]).mean(axis=1) * 100.0
-    value = union.astype(np.float64)
-    for planes, scores in zip((one, other), both, strict=True):
-        single = merit(scores.features, planes.turns_deg)
-        value += PAIR_COST * (single - scores.features[:, k.REACHED])
-    boxes = [
-        plate_boxes(space, planes, scores.features)
-        for planes, scores in zip((one, other), both, strict=True)
-    ]
+    union = (one.reached | other.reached).mean(axis=1) * 100.0
+    value = union + PAIR_COST * (one.cost + other.cost)
     angle = np.sum(one.directions * other.directions, axis=1)
-    for n in range(len(one)):
-        if np.isfinite(value[n]) and (
-            angle[n] > math.cos(math.radians(LEAST_ANGLE_DEG))
-            or boxes_meet(boxes[0][n], boxes[1][n])
-        ):
+    value[angle > math.cos(math.radians(LEAST_ANGLE_DEG))] = -math.inf
+    for n in np.flatnonzero(np.isfinite(value)):
+        if boxes_meet(one.boxes_lps_mm[n], other.boxes_lps_mm[n]):
             value[n] = -math.inf
-    return value
+    return np.asarray(value)
 
 
 def plate_boxes(

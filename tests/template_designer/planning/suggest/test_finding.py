@@ -11,7 +11,7 @@ from template_designer.errors import NoSafePlanError
 from template_designer.geometry.boxes import boxes_meet
 from template_designer.planning.approach import prepare_approach
 from template_designer.planning.reach import reach_of_target
-from template_designer.planning.suggest import suggest_steps
+from template_designer.planning.suggest import access_of, suggest_steps
 from template_designer.planning.suggest.exact import Patient, keeps_limits, plate_corners
 from template_designer.planning.suggest.search import APART_DEG, merit_of
 from tests.template_designer.planning.suggest.patient import (
@@ -49,7 +49,7 @@ def test_a_better_plane_than_the_straight_posterior_one_is_found_and_said_so():
 
 
 def test_printed_numbers_are_those_of_the_plane_worked_out_alone():
-    for plane in (*found().planes, found().posterior):
+    for plane in found().planes[:2]:
         alone = approach(plane.entry)
         exact = reach(plane.entry)
         # distances kept for all planes have the same nodes: they differ by rounding only
@@ -83,17 +83,14 @@ def test_planes_differ_and_their_tables_are_rounded():
     ("limits", "code"),
     [
         ({"position": "prone", "max_tilt_deg": 10.0}, ""),
-        ({"position": "lateral_right", "max_tilt_deg": 0.0}, ""),
-        ({"max_tilt_deg": 20.0, "max_gap_mm": 8.0}, "HFS"),
+        ({"position": "lateral_right", "max_tilt_deg": 0.0, "max_gap_mm": 6.0}, "HFS"),
     ],
 )
 def test_no_suggestion_breaks_a_limit(limits, code):
     case = settings(suggest=limits)
-    result = search(case, position=code)
-    down = {"prone": (0, -1, 0), "lateral_right": (-1, 0, 0), "supine": (0, 1, 0)}[
-        result.access.position.value
-    ]
-    assert len(result) >= 2
+    result = search(case, position=code, top=2)
+    down = {"prone": (0, -1, 0), "lateral_right": (-1, 0, 0)}[result.access.position.value]
+    assert len(result) == 2
     for plane in result.planes:
         assert plane.tilt_deg <= limits["max_tilt_deg"] + 1e-9
         assert np.dot(plane.entry.direction_lps, down) >= 0.0
@@ -109,7 +106,7 @@ def test_no_suggestion_breaks_a_limit(limits, code):
 def test_a_plane_outside_the_limits_is_not_kept():
     case = settings(suggest={"position": "prone"})
     patient = Patient(case, image(), solids(), solids()["GTV"], SOURCE)
-    access = search(case, top=1).access
+    access = access_of(case, image())
     plane = found().posterior
     assert keeps_limits(patient, approach(plane.entry), access, BODY_MM)
     front = plane.entry.model_copy(
@@ -132,15 +129,15 @@ def test_the_same_search_gives_the_same_planes_on_any_number_of_threads():
 
 
 def test_the_cases_own_entry_is_compared_and_bettered():
-    entry = {"point_lps": [-40.0, 69.3, 0.0], "direction_lps": [0.5, -0.866, 0.0],
+    entry = {"point_lps": [-30.0, 52.0, 0.0], "direction_lps": [0.5, -0.866, 0.0],
              "up_lps": [0.0, 0.0, 1.0]}  # fmt: skip
     case = settings(entry=entry)
     steps = []
-    result = search(case, progress=steps.append)
+    result = search(case, top=1, progress=steps.append)
     (own,) = result.own
     assert own.reach_pct == pytest.approx(reach(case.entry[0]).reachable_pct, abs=1e-9)
     assert result.planes[0].merit >= own.merit
-    assert len(steps) <= suggest_steps(3)
+    assert len(steps) <= suggest_steps(1)
 
 
 def test_a_pair_reaches_what_both_its_planes_reach_and_stands_side_by_side():
@@ -150,10 +147,11 @@ def test_a_pair_reaches_what_both_its_planes_reach_and_stands_side_by_side():
     assert result.best_pct >= found().best_pct + 5.0  # it sees round the vessels from two sides
     for pair in result.pairs:
         one, other = pair.entries
-        exact = reach(one, other)
+        approaches = [approach(entry) for entry in (one, other)]
+        exact = reach_of_target(solids()["GTV"], approaches, settings())
         assert pair.reach_pct == pytest.approx(exact.reachable_pct, abs=1e-9)
         assert pair.reach_pct >= max(plane.reach_pct for plane in pair.planes) - 1e-9
-        boxes = [plate_corners(approach(entry), settings()) for entry in (one, other)]
+        boxes = [plate_corners(stands, settings()) for stands in approaches]
         assert not boxes_meet(*boxes)
         # LEAST_ANGLE_DEG less the rounding of the tables
         assert np.dot(one.direction_lps, other.direction_lps) <= math.cos(math.radians(19.98))

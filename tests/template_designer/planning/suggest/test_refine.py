@@ -41,6 +41,7 @@ def refined(entry, parts=None):
 
 def test_the_lattice_moves_and_turns_within_its_plane_and_reaches_more():
     better = refined(ENTRY)
+    assert refined(ENTRY) == better  # the same every time
     assert reach_pct(better) > reach_pct(ENTRY) + 1.0
     assert better.direction_lps == ENTRY.direction_lps
     assert better.refine is False
@@ -57,13 +58,6 @@ def test_the_lattice_moves_and_turns_within_its_plane_and_reaches_more():
     assert f"moved the lattice {math.dist(better.point_lps, ENTRY.point_lps):.1f} mm" in text
 
 
-def test_it_is_the_same_every_time_and_nothing_is_gained_a_second_time_by_chance():
-    once = refined(ENTRY)
-    assert refined(ENTRY) == once
-    again = refined(once)
-    assert reach_pct(again) >= reach_pct(once)
-
-
 def test_a_lattice_that_cannot_be_bettered_stays():
     """Needles from the left front reach nothing whatever the lattice: all stays as stated."""
     entry = EntrySettings(
@@ -76,8 +70,8 @@ def test_a_lattice_that_cannot_be_bettered_stays():
 
 
 def test_a_plate_that_cannot_stand_is_refused_as_without_refine():
-    inside = ENTRY.model_copy(update={"point_lps": (0.0, 10.0, 0.0)})
-    with pytest.raises(CaseError, match=r"60|stand"):
+    inside = ENTRY.model_copy(update={"point_lps": (0.0, -10.0, 0.0)})
+    with pytest.raises(CaseError, match="would have to stand 70 mm off point_lps"):
         refined(inside)
 
 

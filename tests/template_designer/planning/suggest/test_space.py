@@ -38,7 +38,7 @@ def test_the_grid_holds_the_least_clearance_over_all_rules(space):
     limit = 10.0 + NEEDLE_RADIUS_MM
     least = np.min(list(away.values()), axis=0)
     exact = np.clip(least - limit, -limit, SEEN_MM)
-    inner = np.abs(z) < 45.0  # clear of the scan's end, which is a rule too
+    inner = np.abs(z) < 36.0  # clear of the scan's end, which is a rule too
     error = (space.margin_mm - exact)[inner]
     # tubes along the grid: exact at the nodes but for the rings' 96 corners (6 mm * 5e-4)
     assert np.abs(error).max() < 0.01
@@ -53,15 +53,16 @@ def test_the_grid_holds_the_least_clearance_over_all_rules(space):
 
 def test_beyond_the_scan_nothing_is_allowed(space):
     heights = space.start_mm[2] + space.step_mm * np.arange(space.margin_mm.shape[0])
-    outside = np.abs(heights) > 62.0 + 1e-6  # half a slice beyond the last
+    outside = np.abs(heights) > 50.0 + 1e-6  # half a slice beyond the last
     assert outside.any()
     assert (space.margin_mm[outside] < 0.0).all()
 
 
 def test_scores_agree_with_planes_worked_out_exactly(space):
-    directions = spread_directions(Access(PatientPosition.ANY, "", 15.0), 12)
+    free = Access(PatientPosition.ANY, "", 10.0)
+    directions = spread_directions(free, 60)[::4]  # all round: some see the target
     planes = Planes(
-        directions, np.linspace(-40.0, 40.0, len(directions)), np.tile([1.0, -2.0], (12, 1))
+        directions, np.linspace(-40.0, 40.0, len(directions)), np.tile([1.0, -2.0], (15, 1))
     )
     scores = space.score(planes.frames, planes.offsets_mm).features
     parts, case, differences = solids(), settings(), []
@@ -73,7 +74,7 @@ def test_scores_agree_with_planes_worked_out_exactly(space):
         differences.append(row[k.REACHED] - exact)
         # skin points stand 3 mm apart, the axis is followed in steps of 1 mm
         assert row[k.GAP] == pytest.approx(approach.gap_mm, abs=1.5)
-    assert len(differences) >= 6
+    assert len(differences) >= 4
     # a row of seeds more or less at the edge of a rule is worth a few per cent of 11 cm3
     assert np.abs(differences).max() < 9.0
     assert abs(float(np.mean(differences))) < 2.0
