@@ -54,9 +54,9 @@ def _row(name: str, plane: PlaneNumbers | str) -> tuple[str | Text, ...]:
     return (
         name,
         f"{plane.reach_pct:.1f}",
-        f"{plane.azimuth_deg + 0.0:.0f}° {frames.direction_letters((-x, -y, -z))}",
+        f"{round(plane.azimuth_deg)}° {frames.direction_letters((-x, -y, -z))}",
         f"{plane.tilt_deg:.0f}° {side}".rstrip(),
-        f"{plane.turn_deg:.0f}°",
+        f"{round(plane.turn_deg)}°",
         f"{plane.depth_mm:.0f}",
         f"{plane.bone_mm:.0f}",
         f"{plane.margin_mm:.1f}",

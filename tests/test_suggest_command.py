@@ -1,14 +1,18 @@
 """``template-designer suggest`` as users run it."""
 
+import io
 import json
 import re
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from template_designer import cli
 from template_designer.errors import CaseError, NoSafePlanError
+from template_designer.suggest_sheet import suggestion_tables
 from template_designer.suggesting import suggest, with_suggestion
 from template_designer.workflow import design
 from tests.paths import DEMO, SHARED, needs_shared
@@ -110,6 +114,18 @@ def test_a_suggestion_planned_reaches_what_was_said():
     np.testing.assert_allclose(z, found.planes[0].entry.direction_lps, atol=1e-4)
     with pytest.raises(CaseError, match="there are 1 suggestions, 1 to 1"):
         with_suggestion(case, found, 2)
+
+
+def test_an_angle_of_nothing_has_no_sign():
+    found = suggest(patient.case(), directions=60, top=1)
+    plane = replace(found.planes[0], azimuth_deg=-0.3, turn_deg=-0.2)
+    console = Console(width=100, file=io.StringIO(), record=True)
+    for part in suggestion_tables(replace(found, planes=(plane,))):
+        console.print(part)
+    text = console.export_text()
+    assert "-0°" not in text
+    (row,) = (line.split() for line in text.splitlines() if line.split()[:1] == ["1"])
+    assert row.count("0°") >= 2  # from behind, not turned
 
 
 def test_a_case_that_nothing_reaches_ends_with_3_and_says_why(command, variant, tmp_path):

@@ -131,6 +131,10 @@ class SkinSettings(Settings):
     seed_depth_mm: Annotated[Number, Field(ge=0.0, le=50.0)] = 10.0
 
 
+LONGEST_VECTOR = 1e6
+"""Length of a direction that nobody writes on purpose."""
+
+
 class EntrySettings(Settings):
     """``[entry]``: the skin entry plane, patient frame (DICOM LPS, mm)."""
 
@@ -142,8 +146,13 @@ class EntrySettings(Settings):
     @model_validator(mode="after")
     def _vectors_span_a_frame(self) -> Self:
         for key in ("direction_lps", "up_lps"):
-            if math.hypot(*getattr(self, key)) < 1e-6:
+            length = math.hypot(*getattr(self, key))
+            if length < 1e-6:
                 raise ValueError(f"{key} has no length")
+            if length > LONGEST_VECTOR:  # its square would overflow, and turn another way
+                raise ValueError(
+                    f"{key} is {length:.3g} long; only its direction counts, write numbers near 1"
+                )
         d, u = self.direction_lps, self.up_lps
         cosine = sum(a * b for a, b in zip(d, u, strict=True)) / math.hypot(*d) / math.hypot(*u)
         if abs(cosine) > 0.996:  # nearer than 5 degrees: "up" would hang on rounding

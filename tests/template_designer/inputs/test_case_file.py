@@ -185,6 +185,16 @@ WRONG = {
         "direction_lps = [0.0, 0.0, 0.0]",
         ["[entry]", "direction_lps has no length"],
     ),
+    "direction of no length that squares": (
+        "direction_lps = [0.0, -1.0, 0.0]",
+        "direction_lps = [0.0, -1e300, 0.0]",
+        ["[entry]", "direction_lps is 1e+300 long", "near 1"],
+    ),
+    "up of no length that squares": (
+        "up_lps = [0.0, 0.0, 1.0]",
+        "up_lps = [0.0, 0.0, 1e308]",
+        ["[entry]", "up_lps is 1e+308 long"],
+    ),
     "up along the needle": (
         "up_lps = [0.0, 0.0, 1.0]",
         "up_lps = [0.0, 2.0, 0.0]",
