@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 
+from exports import delivery_data
+from exports.needle_rows import by_hole, from_tip_mm, nearest_structure, tightest_rule
 from exports.rounding import rounded, rounded_down
 from template_designer.errors import OutputError
 from template_designer.model import Needle, Plan, Template
@@ -37,33 +38,30 @@ COLUMNS = (
     "tip_x_lps_mm",
     "tip_y_lps_mm",
     "tip_z_lps_mm",
+    *delivery_data.COLUMNS,
 )
 """``depth_mm`` = operator face of the plate to tip; ``seed_from_tip_mm`` = tip to seed centres,
 separated by semicolons, from the tip backwards; ``bone_access_gauge`` = of the access needle that
 goes first where the way crosses compact bone, empty where none is needed; ``least_clearance`` = to
 the nearest structure, ``tightest_rule`` = to the one whose rule has the least to spare; ``x_mm``,
-``y_mm`` = hole in the template frame."""
+``y_mm`` = hole in the template frame; the last columns are those of ``delivery_data``."""
+
+_BLANKS = " \t\r\n"  # a spreadsheet skips these before it looks for a formula
 
 
 def build(plan: Plan) -> bytes:
     """The needle table as CSV (UTF-8, one header row), column by column, then row by row.
 
     Depths carry one decimal and are rounded down, away from what lies deeper; clearances too.
+    Names that a spreadsheet would take for a formula begin with an apostrophe.
     """
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=COLUMNS, lineterminator="\r\n")
     writer.writeheader()
     for template in plan.templates:
-        for needle in sorted(template.needles, key=_by_hole):
+        for needle in sorted(template.needles, key=by_hole):
             writer.writerow(_row(plan, template, needle))
     return text.getvalue().encode("utf-8")
-
-
-def _by_hole(needle: Needle) -> tuple[int, str, int]:
-    match = re.fullmatch(r"([A-Z]+)([0-9]+)", needle.label)
-    if match is None:
-        raise OutputError(f"needle label {needle.label!r} is not letters and a number, as C4")
-    return len(match[1]), match[1], int(match[2])
 
 
 def _row(plan: Plan, template: Template, needle: Needle) -> dict[str, object]:
@@ -71,11 +69,9 @@ def _row(plan: Plan, template: Template, needle: Needle) -> dict[str, object]:
     if hole is None:
         raise OutputError(f"template {template.name!r} has no hole {needle.label!r} for its needle")
     clearance = needle.clearance_mm
-    nearest = min(clearance, key=lambda name: clearance[name], default=None)
-    known = [rule for rule in plan.rules if rule.structure in clearance]
-    tightest = min(known, key=lambda r: clearance[r.structure] - r.clearance_mm, default=None)
+    nearest, tightest = nearest_structure(needle), tightest_rule(plan, needle)
     row: dict[str, object] = {
-        "template": template.name,
+        "template": plain_cell(template.name),
         "hole": needle.label,
         "gauge": needle.gauge,
         "needle_length_mm": f"{needle.length_mm:g}",
@@ -87,21 +83,30 @@ def _row(plan: Plan, template: Template, needle: Needle) -> dict[str, object]:
         "bore_mm": f"{rounded(template.bore_of(hole), 2):g}",
         "gap_mm": _tenths(template.gap_mm),
         "seeds": len(needle.seeds),
-        "seed_from_tip_mm": ";".join(f"{rounded(seed.from_tip_mm, 2):g}" for seed in needle.seeds),
+        "seed_from_tip_mm": ";".join(f"{from_tip_mm(seed):g}" for seed in needle.seeds),
         "least_clearance_mm": "" if nearest is None else _tenths_down(clearance[nearest]),
-        "least_clearance_structure": nearest or "",
+        "least_clearance_structure": plain_cell(nearest or ""),
         "tightest_rule_mm": "" if tightest is None else f"{tightest.clearance_mm:g}",
         "tightest_rule_clearance_mm": (
             "" if tightest is None else _tenths_down(clearance[tightest.structure])
         ),
-        "tightest_rule_structure": "" if tightest is None else tightest.structure,
+        "tightest_rule_structure": "" if tightest is None else plain_cell(tightest.structure),
         "x_mm": f"{rounded(hole.x_mm, 2):g}",
         "y_mm": f"{rounded(hole.y_mm, 2):g}",
     }
     for name, point in (("entry", needle.entry_lps_mm), ("tip", needle.tip_lps_mm)):
         for axis, value in zip("xyz", point, strict=True):
             row[f"{name}_{axis}_lps_mm"] = f"{rounded(value, 2):.2f}"
-    return row
+    return row | delivery_data.delivery_cells(delivery_data.delivery_of(plan, template, needle))
+
+
+def plain_cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula: an apostrophe before ``= + - @``.
+
+    >>> plain_cell("=1+1"), plain_cell("Aorta")
+    ("'=1+1", 'Aorta')
+    """
+    return f"'{text}" if text.lstrip(_BLANKS)[:1] in tuple("=+-@＝＋－＠") else text
 
 
 def _tenths_down(value_mm: float) -> str:

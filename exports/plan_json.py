@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from exports.delivery_data import delivery_keys, delivery_of
+from exports.loading_data import loading_data
 from exports.robust_json import robust_data
 from exports.rounding import rounded, rounded_down, rounded_up
 from template_designer.errors import OutputError
+from template_designer.frames import transform_points
 from template_designer.model import BiologyResult, Hole, Needle, Plan, SeedSource, Template
+from template_designer.model.steering import Steering
 
 SCHEMA = 1
 SOFTWARE = "template-designer"
@@ -32,15 +38,42 @@ def build(plan: Plan) -> bytes:
     OutputError
         If a position, depth or clearance is not a finite number.
     """
-    data = {
+    data = {**_content(plan), "hash": plan_hash(plan)}
+    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
+    return (text + "\n").encode("utf-8")
+
+
+@lru_cache(maxsize=4)
+def plan_hash(plan: Plan) -> str:
+    """SHA-256 of all that ``plan.json`` states beside the hash itself, 64 hexadecimal digits.
+
+    Of the JSON without spaces, keys in alphabetical order, in UTF-8: whoever has the file can
+    compute it again. It stands in ``plan.json`` (``hash``), on the plate's rim (its start, and as a
+    QR code), and ties every sheet of paper to the plan.
+
+    Raises
+    ------
+    OutputError
+        If a position, depth or clearance is not a finite number.
+    """
+    text = json.dumps(
+        _content(plan), ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+    )
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _content(plan: Plan) -> dict[str, Any]:
+    """All of ``plan.json`` but the hash."""
+    return {
         "schema": SCHEMA,
         "id": plan.id,
         "software": {"name": SOFTWARE, "version": plan.software_version},
         "inputs": [{"path": item.path, "sha256": item.sha256} for item in plan.inputs],
         "source": _source(plan.source),
         "prescription_gy": plan.prescription_gy,
+        "printer": _printer(plan),
         "target": plan.settings.target.structure,
-        "templates": [_template(template) for template in plan.templates],
+        "templates": [_template(plan, template) for template in plan.templates],
         "metrics": {
             name: {metric: _number(value) for metric, value in values.items()}
             for name, values in plan.metrics.items()
@@ -69,10 +102,29 @@ def build(plan: Plan) -> bytes:
         },
         "biology": [_biology(result) for result in plan.biology],
         "robust": None if plan.robust is None else robust_data(plan.robust),
+        "loading": None if plan.loading is None else loading_data(plan.loading),
+        "steering": None if plan.steering is None else _steering(plan.steering),
         "warnings": [{"code": item.code, "text": item.text} for item in plan.warnings],
+        # the case's tables as they were stated, with exact names: see inputs/plan_file.py
+        "case": plan.settings.model_dump(mode="json", by_alias=True, exclude_unset=True),
     }
-    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
-    return (text + "\n").encode("utf-8")
+
+
+def _steering(steering: Steering) -> dict[str, Any]:
+    """What was asked for beside goals and rules, in the words of the command line."""
+    origin = steering.origin
+    return {
+        "from": (
+            None
+            if origin is None
+            else {"plan_sha256": origin.plan_sha256, "dropped": list(origin.dropped)}
+        ),
+        "lock": [str(place) for place in steering.lock],
+        "forbid": [str(place) for place in steering.forbid],
+        "load": [str(load) for load in steering.load],
+        "max_needles": steering.max_needles,
+        "max_seeds": steering.max_seeds,
+    }
 
 
 def _source(source: SeedSource) -> dict[str, Any]:
@@ -92,7 +144,7 @@ def _source(source: SeedSource) -> dict[str, Any]:
     return data
 
 
-def _template(template: Template) -> dict[str, Any]:
+def _template(plan: Plan, template: Template) -> dict[str, Any]:
     return {
         "name": template.name,
         "size_mm": list(template.size_mm),
@@ -102,8 +154,52 @@ def _template(template: Template) -> dict[str, Any]:
         # not rounded: a frame must stay a rotation to the last digit
         "lps_from_template": np.asarray(template.lps_from_template, dtype=float).tolist(),
         "holes": [_hole(hole) for hole in template.holes],
-        "needles": [_needle(needle) for needle in template.needles],
+        **_features(template),
+        "needles": [
+            _needle(needle) | delivery_keys(delivery_of(plan, template, needle))
+            for needle in template.needles
+        ],
     }
+
+
+def _printer(plan: Plan) -> dict[str, Any]:
+    """What the plate is made for."""
+    printer = plan.settings.printer
+    return {
+        "name": printer.name,
+        "material": printer.material,
+        "resolution_mm": printer.resolution_mm,
+        "bore_allowance_mm": plan.settings.bore_allowance_mm,
+    }
+
+
+def _features(template: Template) -> dict[str, Any]:
+    """Shape and marks; markers, to register a scan by, and mounting holes, where there are any."""
+    features = template.features
+    data: dict[str, Any] = {
+        "features": {
+            "resolution_mm": features.resolution_mm,
+            "corner_radius_mm": features.corner_radius_mm,
+            "counter_sink_mm": features.counter_sink_mm,
+            "cross_lines": features.cross_lines,
+            "qr": features.qr,
+            "date": None if features.date is None else features.date.isoformat(),
+        }
+    }
+    if template.features.markers:
+        frame = np.asarray(template.lps_from_template)
+        data["markers"] = [
+            {
+                "center_mm": _point(marker.center_mm, "marker"),
+                "center_lps_mm": _point(transform_points(frame, marker.center_mm)[0], "marker"),
+                "sphere_mm": marker.sphere_mm,
+                "pocket_mm": rounded(marker.pocket_mm, _LENGTH_DIGITS),
+            }
+            for marker in template.features.markers
+        ]
+    if template.features.mounting_holes:
+        data["mounting_holes"] = [asdict(hole) for hole in template.features.mounting_holes]
+    return data
 
 
 def _hole(hole: Hole) -> dict[str, Any]:

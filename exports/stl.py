@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 import trimesh
 
+from exports.plan_json import plan_hash
 from template_designer.geometry.plate import build_plate
 from template_designer.model import HoleChoice, HoleState, Plan, Template
 
@@ -26,7 +27,9 @@ def bored_labels(plan: Plan, template: Template) -> tuple[str, ...]:
 @lru_cache(maxsize=4)
 def plate_mesh(plan: Plan, template: Template) -> trimesh.Trimesh:
     """The plate of one template in print pose, built once for all exporters; do not change it."""
-    return build_plate(template, plan_id=plan.id, bored=bored_labels(plan, template))
+    return build_plate(
+        template, plan_id=plan.id, bored=bored_labels(plan, template), plan_hash=plan_hash(plan)
+    )
 
 
 def build(plan: Plan, template: Template) -> bytes:
@@ -38,8 +41,12 @@ def build(plan: Plan, template: Template) -> bytes:
         80 bytes of header (plan id, template, unit; no time, so that the same plan gives the same
         bytes), the number of triangles, then the triangles.
     """
-    mesh = plate_mesh(plan, template)
-    header = f"{plan.id} {template.name} units=mm".encode("ascii", "replace")[:HEADER_BYTES]
+    return stl_bytes(plate_mesh(plan, template), f"{plan.id} {template.name} units=mm")
+
+
+def stl_bytes(mesh: trimesh.Trimesh, title: str) -> bytes:
+    """Binary STL of a mesh, its header from a title."""
+    header = title.encode("ascii", "replace")[:HEADER_BYTES]
     triangles = np.zeros(
         len(mesh.faces),
         dtype=[("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attributes", "<u2")],

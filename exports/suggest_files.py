@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from exports import suggest_map
-from exports.writer import write_files
+from exports.folders import write_files
 from template_designer.errors import OutputError
 from template_designer.model import EntrySettings
 from template_designer.planning.suggest import PairNumbers, PlaneNumbers, Suggestions

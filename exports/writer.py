@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from exports.as_written import as_written
+from exports.folders import write_files
 from exports.opengl import SkippedFileError
-from exports.registry import EXPORTERS
+from exports.registry import EXPORTERS, FORMATS, STUDIES, Build
+from template_designer._version import SOFTWARE_NAME
 from template_designer.errors import NoSafePlanError, OutputError
 from template_designer.model import Plan
 from template_designer.planning.constraints import check_plan
@@ -70,58 +70,12 @@ def write_plan(
     _refuse_broken_rules(plan)
     target = check_folder(folder, overwrite=overwrite)
     notes: list[str] = []
-    try:
-        with _made_parents(target.parent), _staging_folder(target) as staging:
-            for name, content in _contents(plan, notes, progress):
-                _write_synced(staging / name, content)
-            _sync_folder(staging)
-            names = sorted(path.name for path in staging.iterdir())
-            _check_target(target, overwrite)  # again: others may have written meanwhile
-            _move_into_place(staging, target, overwrite)
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"cannot write the plan to {str(target)!r}: {error.strerror or error}; "
-            "nothing was written"
-        ) from error
+    contents = file_contents(as_written(plan), EXPORTERS, notes, progress)
+    # looked at again before the files move in: others may have written there meanwhile
+    names = write_files(
+        target, contents, lambda: _check_target(target, overwrite), overwrite=overwrite
+    )
     return WrittenPlan(target, tuple(target / name for name in names), tuple(notes))
-
-
-def write_files(
-    target: Path, contents: Mapping[str, bytes], check: Callable[[], object], *, overwrite: bool
-) -> None:
-    """Write files into a folder of their own, all of them or none.
-
-    Parameters
-    ----------
-    target : Path
-        Full path of the folder.
-    contents : mapping of str to bytes
-        By file name.
-    check : callable
-        Refuses a folder that may not be used, by an error; called before the files move there.
-    overwrite : bool
-        Replace the folder that is there.
-
-    Raises
-    ------
-    OutputError
-        If the folder cannot be written.
-    """
-    try:
-        with _made_parents(target.parent), _staging_folder(target) as staging:
-            for name, content in contents.items():
-                _write_synced(staging / name, content)
-            _sync_folder(staging)
-            check()
-            _move_into_place(staging, target, overwrite)
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"cannot write to {str(target)!r}: {error.strerror or error}; nothing was written"
-        ) from error
 
 
 def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -135,7 +89,41 @@ def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> 
 
 def file_names(plan: Plan) -> tuple[str, ...]:
     """Names of all files that :func:`write_plan` makes of a plan."""
-    return tuple(name for name, _, _ in _jobs(plan))
+    return tuple(name for name, _, _ in _jobs(plan, EXPORTERS))
+
+
+def file_contents(
+    plan: Plan,
+    exporters: Mapping[str, Build],
+    notes: list[str],
+    progress: Progress | None = None,
+) -> Iterator[tuple[str, bytes]]:
+    """Every file's name and bytes; a file that this machine cannot make becomes a note.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to write, as :func:`exports.as_written.as_written` gives it.
+    exporters : mapping
+        As :data:`exports.registry.EXPORTERS`.
+    notes : list of str
+        Takes the notes.
+    progress : callable, optional
+        Called with each file name.
+    """
+    for name, build, arguments in _jobs(plan, exporters):
+        if progress is not None:
+            progress(name)
+        try:
+            content = build(*arguments)
+        except SkippedFileError as reason:
+            notes.append(f"{name}: {reason}")
+            continue
+        if isinstance(content, Mapping):
+            for part, part_content in content.items():
+                yield name.replace("**", part), part_content
+        else:
+            yield name, content
 
 
 def _refuse_broken_rules(plan: Plan) -> None:
@@ -176,30 +164,36 @@ def _check_target(target: Path, overwrite: bool) -> None:
         )
 
 
-def _is_ours(path: Path) -> bool:
-    """Whether a plan writes a file of that name: ``template-T2.stl``, not ``template-mine.stl``."""
-    if path.is_symlink() or not path.is_file():
+def _is_ours(path: Path, above: str = "") -> bool:
+    """Whether a plan writes a file of that name: ``template-T2.stl``, not ``template-mine.stl``.
+
+    A folder is ours if everything in it is.
+    """
+    name = above + path.name
+    patterns = {*EXPORTERS, *(item.file for item in FORMATS), *STUDIES}
+    if path.is_symlink():
         return False
-    names = (re.escape(pattern).replace(r"\*", r"(-T[0-9]+)?") for pattern in EXPORTERS)
-    return any(re.fullmatch(name, path.name) for name in names)
+    if path.is_dir():
+        known = any(pattern.startswith(f"{name}/") for pattern in patterns)
+        return known and all(_is_ours(entry, f"{name}/") for entry in path.iterdir())
+    found = [pattern for pattern in patterns if re.fullmatch(_as_regex(pattern), name)]
+    return bool(found) and path.is_file() and ("**" not in found[0] or _is_signed(path))
 
 
-def _contents(
-    plan: Plan, notes: list[str], progress: Progress | None
-) -> Iterator[tuple[str, bytes]]:
-    """Every file's name and bytes; a file that this machine cannot make becomes a note."""
-    for name, build, arguments in _jobs(plan):
-        if progress is not None:
-            progress(name)
-        try:
-            content = build(*arguments)
-        except SkippedFileError as reason:
-            notes.append(f"{name}: {reason}")
-            continue
-        yield name, content
+def _as_regex(pattern: str) -> str:
+    quoted = re.escape(pattern)
+    return quoted.replace(r"\*\*", "[^/]+").replace(r"\*", "(-T[0-9]+)?")
 
 
-def _jobs(plan: Plan) -> Iterator[tuple[str, Callable[..., bytes], tuple[object, ...]]]:
+def _is_signed(path: Path) -> bool:
+    """Whether a file says near its start that this program made it; its name tells nothing."""
+    with path.open("rb") as file:
+        return SOFTWARE_NAME.encode() in file.read(256)
+
+
+def _jobs(
+    plan: Plan, exporters: Mapping[str, Build]
+) -> Iterator[tuple[str, Build, tuple[object, ...]]]:
     """Every file to make: its name, what makes it, and of what."""
     names = [template.name for template in plan.templates]
     for name in names:
@@ -208,72 +202,10 @@ def _jobs(plan: Plan) -> Iterator[tuple[str, Callable[..., bytes], tuple[object,
                 f"template names {names} must differ and hold only letters, digits, '.', '_', '-': "
                 "they become file names"
             )
-    for pattern, build in EXPORTERS.items():
-        if "*" not in pattern:
+    for pattern, build in exporters.items():
+        if "*" not in pattern or "**" in pattern:
             yield pattern, build, (plan,)
             continue
         for template in plan.templates:
             part = f"-{template.name}" if len(names) > 1 else ""
             yield pattern.replace("*", part), build, (plan, template)
-
-
-@contextmanager
-def _made_parents(parent: Path) -> Iterator[None]:
-    """Make missing parent folders; take them away again if the work inside fails."""
-    missing = [path for path in (parent, *parent.parents) if not path.exists()]
-    parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except BaseException:
-        for path in missing:
-            with suppress(OSError):
-                path.rmdir()
-        raise
-
-
-@contextmanager
-def _staging_folder(target: Path) -> Iterator[Path]:
-    """Hidden folder beside the target, gone at the end whatever happens."""
-    staging = target.parent / f".{target.name}.{uuid.uuid4().hex[:12]}.tmp"
-    staging.mkdir()
-    try:
-        yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring a folder's entries to disk, where the system can do that."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _move_into_place(staging: Path, target: Path, overwrite: bool) -> None:
-    """Put the finished folder where it belongs; on failure the old one is back in its place."""
-    if not target.exists():
-        staging.rename(target)
-    elif not overwrite:
-        shutil.copymode(target, staging)
-        staging.rename(target)  # the system refuses unless the folder there is still empty
-    else:
-        shutil.copymode(target, staging)
-        old = target.parent / f".{target.name}.{uuid.uuid4().hex[:12]}.old"
-        target.rename(old)
-        try:
-            staging.rename(target)
-        except BaseException:
-            old.rename(target)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-    _sync_folder(target.parent)

@@ -95,10 +95,15 @@ def with_suggestion(case: Case, found: Suggestions, number: int) -> Case:
     Raises
     ------
     CaseError
-        If there is no such rank.
+        If there is no such rank, or the case names holes of its own plate.
     """
     if not 1 <= number <= len(found):
         raise CaseError(f"--apply {number}: there are {len(found)} suggestions, 1 to {len(found)}")
+    if case.settings.loading.forbid or case.settings.loading.load:
+        raise CaseError(
+            f"--apply {number}: [loading] forbid and load name holes of the case's own plate, "
+            "which the suggestion replaces; leave them out of the case"
+        )
     entries = found.entries(number)
     tables = "; ".join(
         f"point_lps = {list(entry.point_lps)}, direction_lps = {list(entry.direction_lps)}, "

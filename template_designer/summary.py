@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from template_designer.inputs import Inspection
+from template_designer.loading_sheet import loading_tables
 from template_designer.model import Needle, Plan, Template
 from template_designer.robust_sheet import robust_tables
 from template_designer.source_sheet import plain_table as _table
@@ -51,6 +52,7 @@ def plan_tables(plan: Plan) -> tuple[Table | Text, ...]:
         _organ_table(plan),
         _target_table(plan),
         *([_biology_table(plan)] if plan.biology else []),
+        *loading_tables(plan),
         _implant(plan),
         _goal_table(plan),
         *(robust_tables(plan.id, plan.robust) if plan.robust is not None else ()),

@@ -18,7 +18,17 @@ from tests.independent import Contours, PlanFile
 from tests.paths import DEMO, ROOT, SHARED, needs_shared
 
 NEEDLE_RADIUS_MM = 0.635
-FILES = {"plan.json", "template.stl", "needles.csv", "preview.png"}
+DICOM_FILES = {"RTPLAN.dcm", "RTDOSE.dcm", "RTSTRUCT.dcm"}
+PRINTED = {
+    "template.stl",
+    "template.3mf",
+    "fit-gauge.stl",
+    "drawing.dxf",
+    "drawing.svg",
+    "drawing.pdf",
+}
+TABLES = {"needles.csv", "needles.xlsx", "needles.pdf"}
+FILES = {"plan.json", "preview.png", "slicer"} | PRINTED | TABLES | DICOM_FILES
 
 
 def run(*arguments, **environment):
@@ -176,7 +186,7 @@ def test_the_same_bytes_on_any_number_of_threads(demo, tmp_path):
     folder, _ = demo
     done = run("demo", "-o", tmp_path / "again", NUMBA_NUM_THREADS="1")
     assert done.returncode == 0, done.stderr
-    for name in ("plan.json", "template.stl", "needles.csv"):
+    for name in ("plan.json", "template.stl", "needles.csv", *sorted(DICOM_FILES)):
         first, second = (
             hashlib.sha256((path / name).read_bytes()).hexdigest()
             for path in (folder, tmp_path / "again")

@@ -20,7 +20,7 @@ from template_designer.checking.lines import (
     not_checked,
 )
 from template_designer.model.needles import OUTER_DIAMETER_MM
-from template_designer.model.settings import CaseSettings
+from template_designer.model.settings import CaseSettings, SourceSettings
 
 U_PER_MCI = {"I-125": 1.270, "Pd-103": 1.293}
 """Air-kerma strength per apparent activity, typed here a second time (TG-43U1; Williamson 1999)."""
@@ -72,7 +72,9 @@ def check_case(evidence: Evidence) -> Iterator[CheckLine]:
     if not matching(case.target.structure, [plan.target]):
         same("target", plan.target, case.target.structure)
     same("number of plates", len(plan.templates), len(case.entry))
-    usual = OUTER_DIAMETER_MM[case.needle.gauge] + case.needle.bore_allowance_mm
+    wider = case.printer.bore_allowance_mm
+    wider = case.needle.bore_allowance_mm if wider is None else wider
+    usual = OUTER_DIAMETER_MM[case.needle.gauge] + wider
     for template in plan.templates:
         same(f"{template.name} size_mm", template.size_mm, tuple(case.template.size_mm))
         same(f"{template.name} pitch_mm", template.pitch_mm, case.template.pitch_mm)
@@ -82,7 +84,7 @@ def check_case(evidence: Evidence) -> Iterator[CheckLine]:
             same(f"needle {needle.label} length_mm", needle.length_mm, case.needle.length_mm)
             same(f"needle {needle.label} gauge", needle.gauge, case.needle.gauge)
             hole = next((hole for hole in template.holes if hole.label == needle.label), None)
-            asked = OUTER_DIAMETER_MM.get(needle.widest_gauge, 0.0) + case.needle.bore_allowance_mm
+            asked = OUTER_DIAMETER_MM.get(needle.widest_gauge, 0.0) + wider
             if hole is not None and abs(template.bore_of(hole) - asked) > BORE_MM:
                 same(f"hole {hole.label} bore_mm", template.bore_of(hole), round(asked, 4))
     yield all_same(name, compared, wrong, 5 + 3 * len(plan.templates))
@@ -123,10 +125,11 @@ def _strength(evidence: Evidence) -> CheckLine:
         return failed(
             name, compared, f"plan has {stated.model!r}, case {asked.model or asked.file}"
         )
-    strength = asked.air_kerma_strength_u
-    if strength is None:
-        mci = asked.activity_mci or (asked.activity_mbq or math.nan) / MBQ_PER_MCI
-        strength = mci * U_PER_MCI.get(source.nuclide, math.nan)
+    kept = stated.calibration or stated
+    strength = min(
+        _asked_strengths_u(asked, source.nuclide),
+        key=lambda value: abs(value - kept.air_kerma_strength_u),
+    )
     found = []
     days = 0.0
     if asked.calibration_date is not None and asked.implant_date is not None:
@@ -136,8 +139,7 @@ def _strength(evidence: Evidence) -> CheckLine:
         dates = [stated.calibration.calibration_date, stated.calibration.implant_date]
         if dates != [asked.calibration_date.isoformat(), asked.implant_date.isoformat()]:
             return failed(name, compared, f"plan was made for the dates {' and '.join(dates)}")
-        kept = stated.calibration.air_kerma_strength_u
-        found.append(("calibration", abs(kept / strength - 1.0)))
+        found.append(("calibration", abs(kept.air_kerma_strength_u / strength - 1.0)))
     elif stated.calibration is not None:
         return failed(name, compared, "plan.json has a calibration, the case has none")
     decayed = strength * 0.5 ** (days / source.half_life_days)
@@ -145,6 +147,19 @@ def _strength(evidence: Evidence) -> CheckLine:
         (f"{stated.air_kerma_strength_u:g} U", abs(stated.air_kerma_strength_u / decayed - 1.0))
     )
     return at_most(name, compared, found, PART, "of the value", 7)
+
+
+def _asked_strengths_u(asked: SourceSettings, nuclide: str) -> tuple[float, ...]:
+    """Strengths of the case, U: one, or those it leaves to choose from."""
+    stated = (
+        (asked.air_kerma_strength_u, 1.0),
+        (asked.activity_mci, U_PER_MCI.get(nuclide, math.nan)),
+        (asked.activity_mbq, U_PER_MCI.get(nuclide, math.nan) / MBQ_PER_MCI),
+    )
+    values, factor = next(item for item in stated if item[0] is not None)
+    return tuple(
+        factor * (v or math.nan) for v in (values if isinstance(values, tuple) else (values,))
+    )
 
 
 def check_calibration(evidence: Evidence) -> Iterator[CheckLine]:

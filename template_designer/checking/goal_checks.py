@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 from template_designer.checking.case_checks import matching
@@ -11,6 +12,10 @@ from template_designer.checking.evidence import Evidence
 from template_designer.checking.lines import CheckLine, all_same, at_most, excess, not_checked
 from template_designer.checking.record import GoalRecord, PlanRecord
 from template_designer.checking.volumes import metric_value
+from template_designer.model.settings import Site
+
+SPINE_CORD_GY, CORD = 39.0, re.compile("cord|canal|myel", re.IGNORECASE)
+"""DESIGN.md, section 4: what a case of the spine without goals asks for, of which structures."""
 
 INDICES = ("ci", "ei", "hi", "dnr", "coin")
 """Plain ratios, which goals state in percent."""
@@ -61,6 +66,11 @@ def _goal_differences(plan: PlanRecord, evidence: Evidence) -> list[str]:
         asked = [
             (plan.target, "D90", plan.prescription_gy, True),
             (plan.target, "V100", 90.0, True),
+            *(
+                (name, "Dmax", SPINE_CORD_GY, False)
+                for name in plan.metrics
+                if case.site is Site.SPINE and name != plan.target and CORD.search(name)
+            ),
         ]
     stated = [
         (

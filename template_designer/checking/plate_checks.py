@@ -27,6 +27,9 @@ SIZE_MM = 0.01
 BORE_MM = 0.02
 """A bore's polygon stands outside its circle by 0.007 mm; the contract allows 0.02 mm."""
 
+POCKET_MM = 0.05
+"""A pocket's bottom is flat or lies between chords of its sphere: 0.02 mm and rounding."""
+
 RAYS = 24
 """Rays round each bore, inside its wall and outside it."""
 
@@ -57,6 +60,7 @@ def check_plates(evidence: Evidence) -> Iterator[CheckLine]:
             yield failed(f"{part}model holes", "rays along the bores", "the model is not closed")
             continue
         yield from _holes(part, template, model, evidence)
+        yield from _features(part, template, model)
         yield from _handedness(part, template, model)
 
 
@@ -108,9 +112,36 @@ def _holes(
         names = [template.holes[n].label for n in blocked]
         found = list(zip(names, rim.tolist(), strict=True))
         yield at_least(name, compared, found, SOLID_PART, "", 3)
-    extra = [("", float(abs(model.through_holes - len(at))))]
+    asked = len(at) + len(template.mounting_holes)
+    extra = [("", float(abs(model.through_holes - asked)))]
     compared = f"holes through the body (Euler's formula: {model.through_holes}) with the plan"
     yield at_most(f"{part}number of holes", compared, extra, 0, "", 0)
+
+
+def _features(part: str, template: TemplateRecord, model: PlateModel) -> Iterator[CheckLine]:
+    """Mounting holes are open; marker pockets end where the sphere's centre says, towards Z = 0."""
+    if template.mounting_holes:
+        centres = np.array([(hole.x_mm, -hole.y_mm) for hole in template.mounting_holes])
+        radii = np.array([0.5 * hole.diameter_mm for hole in template.mounting_holes])
+        free = np.maximum(
+            model.solid_mm(centres), _ring(model, centres, radii - 0.5 * BORE_MM).max(axis=1)
+        )
+        name, compared = f"{part}mounting holes", "material on rays inside"
+        found = [(str(n), float(left)) for n, left in enumerate(free, start=1)]
+        yield at_most(name, compared, found, 0.0)
+    if template.markers:
+        centres = np.array([(m.center_mm[0], -m.center_mm[1]) for m in template.markers])
+        bottom = np.array([0.5 * m.sphere_mm - m.center_mm[2] for m in template.markers])
+        off = np.abs(template.size_mm[2] - bottom - model.solid_mm(centres))
+        name, compared = f"{part}marker pockets", "depth on the axis with centre and sphere"
+        found = [(str(n), float(gap)) for n, gap in enumerate(off, start=1)]
+        yield at_most(name, compared, found, POCKET_MM)
+        moved = [
+            float(np.linalg.norm(template.frame @ [*m.center_mm, 1.0] - [*m.center_lps_mm, 1.0]))
+            for m in template.markers
+        ]
+        name, compared = f"{part}marker centres", "patient frame with the template's frame"
+        yield at_most(name, compared, [(str(n), d) for n, d in enumerate(moved, start=1)], 0.001)
 
 
 def _printed(

@@ -72,6 +72,27 @@ class AccessRecord(Record):
     gauge: int
 
 
+class CartridgeRecord(Record):
+    """How many seeds come out of one cartridge."""
+
+    number: Annotated[int, Field(ge=1)]
+    seeds: Annotated[int, Field(ge=1, le=1000)]
+
+
+class DeliveryRecord(Record):
+    """What is done at one needle; what the technique does not need is empty."""
+
+    technique: Literal["mick", "strand", "preloaded"]
+    seed_readings_mm: list[Finite] = []
+    retraction_mm: list[Finite] = []
+    seeds_before: int = 0
+    cartridges: list[CartridgeRecord] = []
+    strand: str = ""
+    spacers: int = 0
+    strand_mm: Finite = 0.0
+    shift_mm: list[Finite] = []
+
+
 class NeedleRecord(Record):
     """One needle."""
 
@@ -88,6 +109,8 @@ class NeedleRecord(Record):
     clearance_mm: dict[str, Finite]
     clearance_error_mm: dict[str, Annotated[Finite, Field(ge=0.0)]] = {}
     seeds: list[SeedRecord]
+    insertion_order: int | None = None
+    delivery: DeliveryRecord | None = None
 
     @property
     def entry(self) -> NDArray[np.float64]:
@@ -117,6 +140,23 @@ class NeedleRecord(Record):
         return np.array([seed.center_lps_mm for seed in self.seeds]).reshape(-1, 3)
 
 
+class MarkerRecord(Record):
+    """A pocket for a radio-opaque sphere, template frame and patient frame."""
+
+    center_mm: Point
+    center_lps_mm: Point
+    sphere_mm: Positive
+    pocket_mm: Positive
+
+
+class MountingRecord(Record):
+    """A hole through the plate for a screw, template frame."""
+
+    x_mm: Finite
+    y_mm: Finite
+    diameter_mm: Positive
+
+
 class TemplateRecord(Record):
     """One plate."""
 
@@ -128,6 +168,8 @@ class TemplateRecord(Record):
     lps_from_template: tuple[Row, Row, Row, Row]
     holes: Annotated[list[HoleRecord], Field(min_length=1)]
     needles: list[NeedleRecord]
+    markers: list[MarkerRecord] = []
+    mounting_holes: list[MountingRecord] = []
 
     @property
     def frame(self) -> NDArray[np.float64]:
@@ -209,6 +251,7 @@ class PlanRecord(Record):
     goals: Annotated[list[GoalRecord], Field(min_length=1)]
     reach: ReachRecord
     biology: list[BiologyRecord] = []
+    hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
     @property
     def needles(self) -> list[tuple[TemplateRecord, NeedleRecord]]:

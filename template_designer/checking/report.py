@@ -13,8 +13,10 @@ from rich.text import Text
 from template_designer.checking import (
     anatomy_checks,
     case_checks,
+    delivery_checks,
     dose_checks,
     goal_checks,
+    hash_checks,
     lattice_checks,
     needle_checks,
     plate_checks,
@@ -28,6 +30,7 @@ Check = Callable[[Evidence], Iterable[CheckLine]]
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("Inputs", case_checks.check_inputs),
+    ("Inputs", hash_checks.check_hash),
     ("Inputs", case_checks.check_case),
     ("Inputs", case_checks.check_source),
     ("Inputs", case_checks.check_calibration),
@@ -42,7 +45,11 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("Needles and seeds", needle_checks.check_seeds),
     ("Needles and seeds", needle_checks.check_count),
     ("Needles and seeds", table_checks.check_table),
+    ("Needles and seeds", delivery_checks.check_order),
+    ("Needles and seeds", delivery_checks.check_delivery),
+    ("Needles and seeds", delivery_checks.check_limits),
     ("Printed models", plate_checks.check_plates),
+    ("Printed models", hash_checks.check_codes),
     ("Anatomy", anatomy_checks.check_clearances),
     ("Anatomy", anatomy_checks.check_skin),
     ("Anatomy", anatomy_checks.check_scan),

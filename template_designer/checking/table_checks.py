@@ -84,15 +84,15 @@ def _clearances(
         return
     least = min(known.values())
     yield "least_clearance_mm", _over_down(_number(row, "least_clearance_mm"), least, 0.1)
-    named = known.get(row.get("least_clearance_structure", ""), math.nan)
+    named = known.get(_name(row, "least_clearance_structure", known), math.nan)
     yield "least_clearance_structure", abs(named - least)
-    tight = known.get(row.get("tightest_rule_structure", ""), math.nan)
+    tight = known.get(_name(row, "tightest_rule_structure", known), math.nan)
     column = "tightest_rule_clearance_mm"
     yield column, _over_down(_number(row, column), tight, 0.1)
     if evidence.case is None:
         return
     rules, _ = rules_of(evidence.case, list(known))
-    rule = rules.get(row.get("tightest_rule_structure", ""), math.nan)
+    rule = rules.get(_name(row, "tightest_rule_structure", known), math.nan)
     yield "tightest_rule_mm", abs(_number(row, "tightest_rule_mm") - rule)
     spare = min(known[name] - limit for name, limit in rules.items())
     yield "tightest_rule_structure", excess(tight - rule - spare - 1e-3)
@@ -101,6 +101,12 @@ def _clearances(
 def _over_down(cell: float, value: float, step: float) -> float:
     """How far a cell lies off the values that rounding down by ``step`` can give."""
     return excess(cell - value, value - step - cell)
+
+
+def _name(row: Mapping[str, str], column: str, known: Mapping[str, float]) -> str:
+    """A structure's name; an apostrophe before it keeps spreadsheets from calculating it."""
+    text = row.get(column, "")
+    return text[1:] if text not in known and text[:1] == "'" else text
 
 
 def _number(row: Mapping[str, str], column: str) -> float:

@@ -98,6 +98,11 @@ def text_outline(
     )
 
 
+def line_width_mm(text: str, height_mm: float, *, stroke_mm: float = STROKE_MM) -> float:
+    """About how wide a line of text comes out if it is not condensed, mm; quick."""
+    return _layout_width(text, height_mm, 0, stroke_mm)
+
+
 def _fits(width_mm: float, max_width_mm: float | None) -> bool:
     return max_width_mm is None or width_mm <= max_width_mm
 

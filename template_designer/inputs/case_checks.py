@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from template_designer.errors import CaseError
 from template_designer.geometry.from_ct import BODY_HU
+from template_designer.inputs.delivery_checks import check_spacers
 from template_designer.inputs.names import resolve_names, resolve_one
 from template_designer.inputs.structure_tables import drawn_sources, known_names, resolve_tables
 from template_designer.model import (
@@ -46,6 +47,7 @@ def check_values(settings: CaseSettings, source: SeedSource) -> None:
             f"[loading] seed_spacing_mm = {list(settings.loading.seed_spacing_mm)}: seeds of "
             f"{capsule_mm:g} mm would overlap; the least spacing must be at least that"
         )
+    check_spacers(settings, capsule_mm)
     for number, goal in enumerate(settings.goal, start=1):
         _check_goal(goal, f"[[goal]] #{number} metric")
 

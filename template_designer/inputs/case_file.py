@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from template_designer.errors import CaseError, InputError
+from template_designer.geometry.plate_case import check_plate_case
 from template_designer.inputs.case_checks import (
     check_entries,
     check_values,
@@ -46,7 +48,9 @@ def load_case(
             )
         source = read_seed_source(settings.source, path.parent)
         check_values(settings, source)
-        return _with_files(path, settings, source, image_formats, structure_formats, say)
+        plate_warnings = check_plate_case(settings)
+        case = _with_files(path, settings, source, image_formats, structure_formats, say)
+        return replace(case, warnings=(*case.warnings, *plate_warnings))
     except CaseError as error:
         raise CaseError(f"{path}: {error}") from error
 

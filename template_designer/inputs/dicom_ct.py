@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings as python_warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from template_designer.inputs._dicom_file import (
     whole_dataset,
 )
 from template_designer.inputs._dicom_folder import CtFile, FolderContent, scan_folder
+from template_designer.inputs.dicom_identity import dicom_identity
 from template_designer.inputs.formats import ImageFormat
 from template_designer.model import ImageVolume, PlanWarning
 
@@ -88,7 +89,7 @@ def read_series(
     for k, at_position in enumerate(stack.slices):
         hu[k] = _one_of(at_position, told)
     told.extend(_value_warnings(files[0].header, hu))
-    return _volume(hu, stack, files[0].header), tuple(told)
+    return _volume(hu, stack, {file.path: file.header for file in files}), tuple(told)
 
 
 def _choose(content: FolderContent, series_uid: str | None, referenced: Sequence[str]) -> str:
@@ -186,8 +187,10 @@ def _value_warnings(header: Dataset, hu: NDArray[np.int16]) -> list[PlanWarning]
     ]
 
 
-def _volume(hu: NDArray[np.int16], stack: Stack, header: Dataset) -> ImageVolume:
+def _volume(hu: NDArray[np.int16], stack: Stack, headers: Mapping[Path, Dataset]) -> ImageVolume:
     first = stack.slices[0][0]
+    identity = dicom_identity(stack, headers)  # before any text is decoded as declared
+    header = headers[first.path]
     return ImageVolume(
         hu=hu,
         origin_lps_mm=first.position_lps_mm,
@@ -198,6 +201,7 @@ def _volume(hu: NDArray[np.int16], stack: Stack, header: Dataset) -> ImageVolume
         series_uid=text_of(header, "SeriesInstanceUID"),
         patient_id=text_of(header, "PatientID"),
         patient_position=first.patient_position,
+        dicom=identity,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from dose import (
@@ -33,7 +34,8 @@ def read_seed_source(settings: SourceSettings, folder: Path) -> SeedSource:
     Returns
     -------
     SeedSource
-        Its strength is that on the day of the implant.
+        Its strength is that on the day of the implant; of several to choose from the weakest, until
+        the loader has chosen.
 
     Raises
     ------
@@ -58,7 +60,15 @@ def read_seed_source(settings: SourceSettings, folder: Path) -> SeedSource:
             f"{key}: its table is not cross-checked ({model.status}); "
             "set accept_unverified = true in [source] to plan with it all the same"
         )
-    stated_u = _stated_strength_u(settings, model)
+    stated_u = _stated_strengths_u(settings, model)
+    sources = [_source(settings, model, strength_u) for strength_u in stated_u]
+    if len(sources) == 1:
+        return sources[0]
+    return replace(sources[0], choices_u=tuple(s.air_kerma_strength_u for s in sources))
+
+
+def _source(settings: SourceSettings, model: SeedModel, stated_u: float) -> SeedSource:
+    """Seeds of one stated strength, on the day of the implant."""
     calibrated, implanted = settings.calibration_date, settings.implant_date
     if calibrated is None or implanted is None:
         return SeedSource(model, stated_u, settings.file)
@@ -113,21 +123,26 @@ def _model(settings: SourceSettings, folder: Path) -> tuple[str, SeedModel]:
         raise CaseError(f"{key}: {error}") from error
 
 
-def _stated_strength_u(settings: SourceSettings, model: SeedModel) -> float:
-    """Strength as the case states it, U, refused where it is unusual and not confirmed."""
+def _stated_strengths_u(settings: SourceSettings, model: SeedModel) -> tuple[float, ...]:
+    """Strengths as the case states them, U, refused where one is unusual and not confirmed."""
     stated = (
         ("air_kerma_strength_u", settings.air_kerma_strength_u, "U"),
         ("activity_mci", settings.activity_mci, "mCi"),
         ("activity_mbq", settings.activity_mbq, "MBq"),
     )
-    key, value, unit = next(item for item in stated if item[1] is not None)
-    try:
-        strength_u = air_kerma_strength_u(float(value or 0.0), unit, model.nuclide)
-        return check_usual_strength(
-            strength_u, model.nuclide, confirmed=settings.confirm_unusual_strength
-        )
-    except DoseInputError as error:
-        raise CaseError(f"[source] {key} = {value:g}: {error}") from error
+    key, values, unit = next(item for item in stated if item[1] is not None)
+    found = []
+    for value in values if isinstance(values, tuple) else (values,):
+        try:
+            strength_u = air_kerma_strength_u(float(value or 0.0), unit, model.nuclide)
+            found.append(
+                check_usual_strength(
+                    strength_u, model.nuclide, confirmed=settings.confirm_unusual_strength
+                )
+            )
+        except DoseInputError as error:
+            raise CaseError(f"[source] {key} = {value:g}: {error}") from error
+    return tuple(found)
 
 
 def _implant_strength_u(calibration: Calibration, model: SeedModel, confirmed: bool) -> float:

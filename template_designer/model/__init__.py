@@ -1,6 +1,7 @@
 """Domain objects: types only, valid from the constructor on."""
 
 from template_designer.model.case import Case, ImageVolume, InputFile, PlanWarning, Roi, RoiSet
+from template_designer.model.dicom import DicomIdentity, DicomSlice, ImageReference
 from template_designer.model.needles import OUTER_DIAMETER_MM, NeedleRule
 from template_designer.model.plan import (
     BiologyDose,
@@ -19,6 +20,7 @@ from template_designer.model.plan import (
     Template,
     Violation,
 )
+from template_designer.model.plate import MarkerPocket, MountingHole, PlateFeatures
 from template_designer.model.settings import (
     AvoidRule,
     BiologySettings,
@@ -39,6 +41,8 @@ __all__ = [
     "Calibration",
     "Case",
     "CaseSettings",
+    "DicomIdentity",
+    "DicomSlice",
     "EntrySettings",
     "ExternalBeam",
     "GoalResult",
@@ -46,12 +50,16 @@ __all__ = [
     "Hole",
     "HoleChoice",
     "HoleState",
+    "ImageReference",
     "ImageVolume",
     "InputFile",
+    "MarkerPocket",
+    "MountingHole",
     "Needle",
     "NeedleRule",
     "Plan",
     "PlanWarning",
+    "PlateFeatures",
     "Reach",
     "Roi",
     "RoiSet",

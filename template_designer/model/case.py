@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from template_designer.errors import GeometryError
+from template_designer.model.dicom import DicomIdentity, ImageReference
 from template_designer.model.settings import CaseSettings
 from template_designer.model.source import SeedSource
 
@@ -46,6 +47,7 @@ class ImageVolume:
     series_uid: str = ""
     patient_id: str = ""
     patient_position: str = ""  # HFS, HFP, FFS, ...; "" where the file does not say
+    dicom: DicomIdentity | None = None  # None where the format is not DICOM
 
     def __post_init__(self) -> None:
         if self.hu.ndim != 3 or not np.all(np.asarray(self.spacing_mm) > 0.0):
@@ -54,6 +56,14 @@ class ImageVolume:
             )
         if not np.allclose(self.axes_lps @ self.axes_lps.T, np.eye(3), atol=1e-4):
             raise GeometryError("image axes are not orthonormal: the slices are sheared or tilted")
+
+    @property
+    def reference(self) -> ImageReference:
+        """The same volume without its voxels, for what is written about a plan."""
+        slices, rows, columns = self.hu.shape
+        return ImageReference(
+            (slices, rows, columns), self.origin_lps_mm, self.axes_lps, self.spacing_mm, self.dicom
+        )
 
     def index_of(self, points_lps_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """Fractional (slice, row, column) of (n, 3) LPS points, (n, 3) float."""

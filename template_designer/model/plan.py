@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 
 from dose import DoseField
 from template_designer.errors import GeometryError
-from template_designer.model.case import InputFile, PlanWarning
+from template_designer.model.case import InputFile, PlanWarning, RoiSet
+from template_designer.model.delivery import NeedleDelivery
+from template_designer.model.dicom import ImageReference
+from template_designer.model.loading_report import LoadingReport
 from template_designer.model.needles import NeedleRule
+from template_designer.model.plate import PlateFeatures
 from template_designer.model.robust import RobustResult
 from template_designer.model.settings import CaseSettings
 from template_designer.model.source import SeedSource
+from template_designer.model.steering import Steering
 
 Point = tuple[float, float, float]
 
@@ -100,6 +105,7 @@ class Template:
     lps_from_template: NDArray[np.float64]  # (4, 4) rigid
     holes: tuple[Hole, ...]  # row by row: A1, B1, ...
     needles: tuple[Needle, ...]
+    features: PlateFeatures = field(default_factory=PlateFeatures)  # shape, marks, pockets
 
     def __post_init__(self) -> None:
         rotation = np.asarray(self.lps_from_template)[:3, :3]
@@ -208,6 +214,11 @@ class Plan:
     surfaces: Mapping[str, tuple[SurfaceRole, Surface]] = field(default_factory=dict)
     biology: tuple[BiologyResult, ...] = ()  # of the case's biology tables
     robust: RobustResult | None = None  # under placement errors; None where not asked for
+    image: ImageReference | None = None  # the CT it was made on, without voxels
+    rois: RoiSet | None = None  # the structures as they were read
+    delivery: tuple[NeedleDelivery, ...] = ()  # one per needle, in the order of insertion
+    loading: LoadingReport | None = None  # the loading beside bound, patterns and estimate
+    steering: Steering | None = None  # what was held, closed or set by hand; None: nothing
 
     @property
     def id(self) -> str:

@@ -6,7 +6,7 @@ image. ``inputs/case_file.py`` turns its complaints into one line that names the
 
 from __future__ import annotations
 
-import datetime
+import itertools
 import math
 from collections.abc import Mapping
 from enum import StrEnum
@@ -15,9 +15,15 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, StrictBool, StrictInt, model_validator
 
 from dose.biology import REPAIR_HALF_TIME_H
+from template_designer.model.delivery import DeliverySettings
 from template_designer.model.derived import BODY_FROM_CT, NO_MARGIN, MarginMm, StructureSettings
+from template_designer.model.dicom import DicomSettings
 from template_designer.model.needles import OUTER_DIAMETER_MM
+from template_designer.model.paper import ReportSettings
+from template_designer.model.plate_settings import MarkerSettings, MountSettings, PrinterSettings
+from template_designer.model.steering import parse_loads, parse_places
 from template_designer.model.tables import (
+    Date,
     NameList,
     Number,
     Percent,
@@ -26,20 +32,6 @@ from template_designer.model.tables import (
     Vector,
     names_of,
 )
-
-
-def _calendar_date(value: object) -> object:
-    """Refuse what pydantic would convert in silence: quoted dates, times, day numbers."""
-    if type(value) is not datetime.date:  # a datetime is a date too
-        raise ValueError("must be a date without quotes and without a time: 2026-11-15")
-    return value
-
-
-Date = Annotated[datetime.date, BeforeValidator(_calendar_date)]
-
-
-LEAST_WALL_MM = 0.6
-"""Thinnest wall between bores that prints."""
 
 
 class ImageSettings(Settings):
@@ -83,10 +75,16 @@ class AvoidRule(Settings):
 
 
 class GoalSettings(Settings):
-    """``[[goal]]``: what the dose should do to one structure, by a metric of the report."""
+    """``[[goal]]``: what the dose should do to one structure, by a metric of the report.
+
+    A goal of priority 1 is never traded for one of priority 2; within one priority a goal counts
+    by its weight.
+    """
 
     structure: str
     metric: str
+    priority: Annotated[StrictInt, Field(ge=1, le=9)] = 1
+    weight: Annotated[Number, Field(gt=0.0, le=100.0)] = 1.0
     at_least_gy: Positive | None = None
     at_most_gy: Positive | None = None
     at_least_pct: Percent | None = None
@@ -207,6 +205,11 @@ class TemplateSettings(Settings):
     pitch_mm: Annotated[Number, Field(ge=2.5, le=50.0)] = 5.0
     holes: HoleChoice = HoleChoice.LATTICE
     edge_mm: Annotated[Number, Field(ge=5.0, le=50.0)] = 5.0  # plate edge to outer hole centres
+    corner_radius_mm: Annotated[Number, Field(ge=0.0, le=20.0)] = 2.0
+    counter_sink_mm: Annotated[Number, Field(ge=0.0, le=3.0)] = 0.5  # wider than the bore, at most
+    cross_lines: StrictBool = True  # for the laser, through the origin
+    qr: StrictBool | None = None  # None: where the rim has room
+    date: Date | None = None  # on the rim; None: [source] implant_date
 
     @model_validator(mode="after")
     def _the_lattice_fits(self) -> Self:
@@ -227,18 +230,38 @@ class NeedleSettings(Settings):
     hub_mm: Annotated[Number, Field(ge=0.0, le=50.0)] = 0.0  # shaft to keep above the plate
 
 
+MOST_STRENGTHS = 12
+"""Strengths a case may offer for choice: one batch is ordered, and each is tried."""
+
+
+def _strengths(value: object) -> object:
+    """A number, or a rising list of different numbers."""
+    if not isinstance(value, list | tuple):
+        return value
+    numbers = [v for v in value if isinstance(v, int | float) and not isinstance(v, bool)]
+    if not 2 <= len(value) <= MOST_STRENGTHS or len(numbers) != len(value):
+        raise ValueError(f"must be a number, or a list of 2 to {MOST_STRENGTHS} numbers")
+    if any(b <= a for a, b in itertools.pairwise(numbers)):
+        raise ValueError("must list different strengths, the weakest first")
+    return tuple(value)
+
+
+Strengths = Annotated[Positive | tuple[Positive, ...], BeforeValidator(_strengths)]
+
+
 class SourceSettings(Settings):
     """``[source]``: the seed model, and its strength in one unit, on a stated day or the implant's.
 
+    Of a list of strengths the loader picks one for the whole implant: clinics order one batch.
     The model is one on board or a table file of the user's own. With both dates the strength is
     that on the calibration date and decays to the implant.
     """
 
     model: str | None = None
     file: str | None = None  # relative to the case file
-    air_kerma_strength_u: Positive | None = None
-    activity_mci: Positive | None = None
-    activity_mbq: Positive | None = None
+    air_kerma_strength_u: Strengths | None = None
+    activity_mci: Strengths | None = None
+    activity_mbq: Strengths | None = None
     calibration_date: Date | None = None
     implant_date: Date | None = None
     confirm_unusual_strength: StrictBool = False
@@ -290,16 +313,52 @@ class BoneSettings(Settings):
         return names_of(self.structure)
 
 
+class LoadingPattern(StrEnum):
+    """Where along a needle its seeds may sit: at multiples of ``step_mm``."""
+
+    REGULAR = "regular"
+    FREE = "free"
+
+    @property
+    def step_mm(self) -> float:
+        """The step where the case states none."""
+        return 5.0 if self is LoadingPattern.REGULAR else 2.5
+
+
 class LoadingSettings(Settings):
     """``[loading]``: how seeds may sit in a needle and what needles and seeds are worth."""
 
+    loading: LoadingPattern = LoadingPattern.FREE
     seed_spacing_mm: tuple[Positive, Positive] = (5.0, 10.0)  # centre to centre, least and most
-    step_mm: Annotated[Number, Field(ge=0.5, le=10.0)] = 2.5  # grid of seed centres along a needle
+    step_mm: Annotated[Number, Field(ge=0.5, le=10.0)] = 2.5  # grid of seed centres; 5 if regular
     outside_target_mm: Annotated[Number, Field(ge=0.0, le=10.0)] = 1.0  # seed centres, at most
     max_needles: Annotated[StrictInt, Field(ge=1, le=500)] | None = None
     max_seeds: Annotated[StrictInt, Field(ge=1, le=2000)] | None = None
+    max_seeds_per_needle: Annotated[StrictInt, Field(ge=1, le=100)] | None = None
     random_seed: Annotated[StrictInt, Field(ge=0, le=2**31 - 1)] = 43
-    search_moves: Annotated[StrictInt, Field(ge=1000, le=100_000_000)] = 300_000  # of every start
+    search_moves: Annotated[StrictInt, Field(ge=1000, le=100_000_000)] = 80_000  # an annealing
+    forbid: NameList = ()  # holes that stay empty: "D5", with several plates "T2:D5"
+    load: NameList = ()  # needles set by hand, as in model/steering.py: "C4=0,7.5,15"
+
+    @model_validator(mode="after")
+    def _labels_can_be_read(self) -> Self:
+        parse_loads(names_of(self.load))
+        seeds = [place for place in parse_places(names_of(self.forbid)) if place.seed is not None]
+        if seeds:
+            raise ValueError(
+                f"forbid = {str(seeds[0])!r} names a seed of an earlier plan; a case forbids holes"
+            )
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _step_of_the_pattern(cls, data: object) -> object:
+        """Without ``step_mm`` the pattern's own step holds."""
+        if isinstance(data, Mapping) and "step_mm" not in data:
+            pattern = data.get("loading", LoadingPattern.FREE)
+            if pattern in tuple(LoadingPattern):  # what is none is refused as such
+                return {**data, "step_mm": LoadingPattern(pattern).step_mm}
+        return data
 
     @model_validator(mode="after")
     def _spacing_is_a_range(self) -> Self:
@@ -374,10 +433,17 @@ class RobustSettings(Settings):
     random_seed: Annotated[StrictInt, Field(ge=0, le=2**31 - 1)] = 43
 
 
+class Site(StrEnum):
+    """Where the tumour lies: which goals a case has that states none."""
+
+    SPINE = "spine"
+
+
 class CaseSettings(Settings):
     """A whole case file, checked but not yet read: see DESIGN.md, section 5, for an example."""
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,31}$")]
+    site: Site | None = None
     images: ImageSettings
     target: TargetSettings
     avoid: tuple[AvoidRule, ...] = ()
@@ -386,14 +452,20 @@ class CaseSettings(Settings):
     entry: Entries = ()  # read_case asks for one, unless a search is to find it
     template: TemplateSettings = TemplateSettings()
     needle: NeedleSettings = NeedleSettings()
+    printer: PrinterSettings = PrinterSettings()
+    markers: MarkerSettings | None = None
+    mount: MountSettings | None = None
     source: SourceSettings
     prescription: PrescriptionSettings
     bone: BoneSettings = BoneSettings()
     loading: LoadingSettings = LoadingSettings()
+    delivery: DeliverySettings = DeliverySettings()
     biology: tuple[BiologySettings, ...] = ()
     robust: RobustSettings = RobustSettings()
     suggest: SuggestSettings = SuggestSettings()
     structure: tuple[StructureSettings, ...] = ()
+    dicom: DicomSettings = DicomSettings()
+    report: ReportSettings = ReportSettings()
 
     @property
     def access_gauge(self) -> int | None:
@@ -402,22 +474,39 @@ class CaseSettings(Settings):
         thicker = OUTER_DIAMETER_MM[gauge] > OUTER_DIAMETER_MM[self.needle.gauge]
         return gauge if thicker else None
 
+    @property
+    def bore_allowance_mm(self) -> float:
+        """Bore minus needle, on the diameter: the printer's where it states one."""
+        stated = self.printer.bore_allowance_mm
+        return self.needle.bore_allowance_mm if stated is None else stated
+
     def bore_for_mm(self, gauge: int) -> float:
         """Diameter of the bore printed for a gauge."""
-        return OUTER_DIAMETER_MM[gauge] + self.needle.bore_allowance_mm
+        return OUTER_DIAMETER_MM[gauge] + self.bore_allowance_mm
+
+    @model_validator(mode="after")
+    def _one_allowance(self) -> Self:
+        printer, needle = self.printer.bore_allowance_mm, self.needle.bore_allowance_mm
+        stated = "bore_allowance_mm" in self.needle.model_fields_set
+        if printer is not None and stated and printer != needle:
+            raise ValueError(
+                f"needle.bore_allowance_mm = {needle:g} and printer.bore_allowance_mm = "
+                f"{printer:g} differ; state the one that was measured with the fit gauge"
+            )
+        return self
 
     @model_validator(mode="after")
     def _bores_leave_a_wall(self) -> Self:
-        bore = self.bore_for_mm(self.needle.gauge)
-        if self.template.pitch_mm < bore + LEAST_WALL_MM:
+        bore, least = self.bore_for_mm(self.needle.gauge), self.printer.resolution_mm
+        if self.template.pitch_mm < bore + least:
             raise ValueError(
-                f"template.pitch_mm = {self.template.pitch_mm:g} leaves under {LEAST_WALL_MM:g} mm "
+                f"template.pitch_mm = {self.template.pitch_mm:g} leaves under {least:g} mm "
                 f"of wall between bores of {bore:g} mm; use a larger pitch or a thinner needle"
             )
         access = self.access_gauge
-        if access and self.template.pitch_mm < self.bore_for_mm(access) + LEAST_WALL_MM:
+        if access and self.template.pitch_mm < self.bore_for_mm(access) + least:
             raise ValueError(
-                f"template.pitch_mm = {self.template.pitch_mm:g} leaves under {LEAST_WALL_MM:g} mm "
+                f"template.pitch_mm = {self.template.pitch_mm:g} leaves under {least:g} mm "
                 f"of wall between bores of {self.bore_for_mm(access):g} mm for bone access "
                 f"({access}G, [bone] access_gauge); use a larger pitch or a thinner access needle"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -19,6 +20,16 @@ Positive = Annotated[Number, Field(gt=0.0)]
 NotNegative = Annotated[Number, Field(ge=0.0)]
 Percent = Annotated[Number, Field(ge=0.0, le=100.0)]
 Vector = tuple[Number, Number, Number]
+
+
+def _calendar_date(value: object) -> object:
+    """Refuse what pydantic would convert in silence: quoted dates, times, day numbers."""
+    if type(value) is not datetime.date:  # a datetime is a date too
+        raise ValueError("must be a date without quotes and without a time: 2026-11-15")
+    return value
+
+
+Date = Annotated[datetime.date, BeforeValidator(_calendar_date)]
 NameList = str | tuple[str, ...]
 
 

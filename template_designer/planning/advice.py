@@ -56,8 +56,12 @@ def plan_warnings(
     solids: Mapping[str, Solid],
     reach: Reach,
     goals: Sequence[GoalResult],
+    why_missed: Mapping[int, str] | None = None,
 ) -> tuple[PlanWarning, ...]:
-    """Everything about a plan that deserves a second look."""
+    """Everything about a plan that deserves a second look.
+
+    ``why_missed`` says why goals are missed, by their numbers: see ``loading/causes.py``.
+    """
     found = []
     for approach, template in zip(approaches, templates, strict=True):
         found.extend(_plate_warnings(approach, template))
@@ -78,14 +82,16 @@ def plan_warnings(
                 f"target ({causes}). Another entry plane may do better.",
             )
         )
-    for goal in goals:
+    for number, goal in enumerate(goals):
         if not goal.met:
             sign = "at least" if goal.is_minimum else "at most"
+            off, why = abs(goal.limit - goal.value), (why_missed or {}).get(number)
             found.append(
                 PlanWarning(
                     "goal-missed",
                     f"goal missed: {goal.structure} {goal.metric} is {goal.value:.1f} {goal.unit}, "
-                    f"{sign} {goal.limit:g} {goal.unit} was asked for.",
+                    f"{sign} {goal.limit:g} {goal.unit} was asked for: off by {off:.2g} "
+                    f"{goal.unit}.{f' {why}' if why else ''}",
                 )
             )
     return tuple(found)

@@ -56,9 +56,7 @@ def reach_of_target(
     )
 
 
-def largest_v100_pct(
-    problem: LoadingProblem, settings: LoadingSettings, prescription_gy: float
-) -> float:
+def largest_v100_pct(problem: LoadingProblem, settings: LoadingSettings) -> float:
     """Percent of the target that any loading could give the prescription: an upper bound.
 
     At every point of the target each hole gives the most it can with its seeds at the least spacing
@@ -79,7 +77,7 @@ def largest_v100_pct(
                 before = best[max(0, slot + 1 - least_gap)]
                 best[slot + 1] = np.maximum(best[slot], before + inside[dose[slot]])
         total += best[-1]
-    return 100.0 * float(np.mean(total >= prescription_gy))
+    return 100.0 * float(np.mean(total >= problem.reference))
 
 
 def hidden_surface(target: Solid, approaches: Sequence[Approach]) -> Surface | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from template_designer.geometry.plate_case import plate_features
 from template_designer.model import CaseSettings, Hole, HoleState, Template
 from template_designer.planning.approach import Approach
 from template_designer.planning.bone import BoneOnWay
@@ -78,4 +79,5 @@ def build_template(
             for p in approach.points
         ),
         needles=needles,
+        features=plate_features(settings),
     )

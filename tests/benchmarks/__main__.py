@@ -1,4 +1,4 @@
-"""``make bench``: time the dose engine, print tables, write JSON and plots.
+"""``make bench``: time the dose engine and the loading, print tables, write JSON and plots.
 
 The exit code is 1 only where results disagree; no time sets it.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from tests.benchmarks.bench_grid import bench_grid
 from tests.benchmarks.bench_others import PYGRPM_PYTHON, bench_others
 from tests.benchmarks.bench_points import bench_points
 from tests.benchmarks.bench_scaling import bench_scaling
+from tests.benchmarks.loading_report import bench_loading
 from tests.benchmarks.machine import describe_machine
 from tests.benchmarks.report import Results, plot_cost, plot_scaling, print_results, write_json
 
@@ -23,7 +25,11 @@ from tests.benchmarks.report import Results, plot_cost, plot_scaling, print_resu
 def main(arguments: list[str] | None = None) -> int:
     """Run everything and report it."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="under a minute: less of everything")
+    parser.add_argument("--quick", action="store_true", help="less of everything")
+    parser.add_argument("--only", choices=("dose", "loading"), help="one half (default: both)")
+    parser.add_argument(
+        "--milp-seconds", type=float, help="for HiGHS on each instance (default: 600; quick: 20)"
+    )
     parser.add_argument("--out", type=Path, default=Path("out/bench"), help="folder for the files")
     parser.add_argument(
         "--pygrpm", type=Path, default=PYGRPM_PYTHON, help="Python interpreter that has PyGRPM"
@@ -35,6 +41,16 @@ def main(arguments: list[str] | None = None) -> int:
     def say(what: str) -> None:
         console.print(f"{time.perf_counter() - start:5.0f} s  {what} ...")
 
+    wrong = _dose(options, console, say) if options.only != "loading" else False
+    if options.only != "dose":
+        milp_s = options.milp_seconds or (20.0 if options.quick else 600.0)
+        bench_loading(options.quick, milp_s, say, console, options.out)
+    console.print(f"\n{time.perf_counter() - start:.0f} s; files are in {options.out}/")
+    return 1 if wrong else 0
+
+
+def _dose(options: argparse.Namespace, console: Console, say: Callable[[str], None]) -> bool:
+    """The dose engine; whether results disagree."""
     say("memory bandwidth")
     machine = describe_machine()
     say("60 seeds on 100 x 100 x 100 voxels")
@@ -54,8 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     write_json(results, options.out / "bench.json")
     plot_scaling(results, options.out / "linear_cost.png")
     plot_cost(results, options.out / "cost_per_seed_and_voxel.png")
-    console.print(f"\n{time.perf_counter() - start:.0f} s; files are in {options.out}/")
-    return 1 if results.disagreements else 0
+    return bool(results.disagreements)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from exports import needle_table, plan_json, stl
 from template_designer.errors import GeometryError
-from template_designer.geometry.plate import DEFAULT_STYLE, _rim_words, build_plate
+from template_designer.geometry.plate import DEFAULT_STYLE, build_plate
+from template_designer.geometry.plate_rim import LEFT, RimText, lay_out_rim
 from template_designer.model import BoneAccess
 from template_designer.summary import TARGET_ROWS, plan_tables
 from tests.exports.conftest import PLANNED, make_plan, make_template
@@ -108,11 +109,14 @@ def test_neighbouring_bores_without_a_wall_are_refused_with_both_holes():
 
 def test_the_rim_names_the_gauge_where_there_is_room():
     plain, marked = make_template(), with_access(make_template())
-    words = [_rim_words(t, "L1-demo", 80.0, 18.0, DEFAULT_STYLE) for t in (plain, marked)]
+    rims = [lay_out_rim(t, RimText("L1-demo"), DEFAULT_STYLE) for t in (plain, marked)]
+    words = [dict(rim.sides)[LEFT] for rim in rims]
     assert words[1].area > words[0].area + 10.0
-    # too short for the gauge: the words alone, as large as they fit
-    tight = [_rim_words(t, "L1-demo", 19.0, 18.0, DEFAULT_STYLE) for t in (plain, marked)]
-    assert tight[1].equals(tight[0])
+    # too small for the gauge: what else stands there is the same
+    small = [replace(t, size_mm=(100.0, 18.0, 20.0)) for t in (plain, marked)]
+    tight = [lay_out_rim(t, RimText("L1"), DEFAULT_STYLE) for t in small]
+    assert "legend of the squares" in tight[1].left_out
+    assert dict(tight[1].sides)[LEFT].equals(dict(tight[0].sides)[LEFT])
 
 
 def test_table_json_and_summary_say_which_needles_need_access(plan):

@@ -70,7 +70,7 @@ def test_the_target_metrics_are_plausible_and_the_default_goals_are_met(plan):
     assert metrics["volume_cm3"] == pytest.approx(exact, rel=2e-3)  # 256-gon
     assert [goal.metric for goal in plan.goals] == ["D90", "V100"]
     assert plan.goals_met
-    assert metrics["ci"] > 0.7
+    assert metrics["ci"] > 0.6
     assert metrics["reachable_pct"] > 95.0  # the rest lies beside the outermost needles
     assert metrics["ei"] == pytest.approx(
         metrics["v100_pct"] / 100.0 * (metrics["v100_pct"] / 100.0 / metrics["ci"] - 1.0)

@@ -21,9 +21,9 @@ from template_designer.checking import (
     report_tables,
 )
 from template_designer.checking.anatomy import _names
-from template_designer.checking.anatomy_checks import drawn_structure, measured
+from template_designer.checking.anatomy_checks import check_clearances, drawn_structure, measured
 from template_designer.checking.case_checks import check_entries, check_inputs
-from template_designer.checking.dose_checks import check_reference_volume
+from template_designer.checking.dose_checks import check_metrics
 from template_designer.checking.evidence import fingerprint, read_record
 from template_designer.checking.lattice_checks import check_frames, check_states, column_name
 from template_designer.checking.lines import at_least, at_most, excess
@@ -123,7 +123,8 @@ STEPS = {
     "y_mm": 0.01, "gauge": 1, "length_mm": 1.0, "entry_lps_mm": 0.01, "tip_lps_mm": 0.01,
     "depth_mm": 0.01, "skin_depth_mm": 0.15, "bone_mm": 0.15, "bone_hu": 2.0,
     "center_lps_mm": 0.01, "from_tip_mm": 0.01, "at_least": 0.1, "at_most": 0.1, "value": 0.1,
-    "reachable_pct": 0.1, "hidden_pct_by_cause": 0.1,
+    "reachable_pct": 0.1, "hidden_pct_by_cause": 0.1, "insertion_order": 1,
+    "seed_readings_mm": 0.01, "retraction_mm": 0.01, "seeds_before": 1, "cartridges": 1,
 }  # fmt: skip
 """By how much a number is moved: the finest step that somebody could mean."""
 
@@ -136,6 +137,10 @@ OTHER_PART = 0.5
 SAFE = ("clearance_mm", "clearance_error_mm", "skin_mm")
 """Stated distances may be smaller than measured ones; larger ones are a test of their own. How much
 smaller they may be is said of the planner's own solids, which the check does not know."""
+
+
+UNCHECKED = ("case", "loading")
+"""What the planner was told and how it judged itself: tied to the plan by its hash alone."""
 
 
 def numbers(node, path=()):
@@ -195,6 +200,8 @@ def test_every_number_that_matters_is_caught_when_it_moves(evidence, data):
     part = {"holes": 20, "needles": 5}
     chosen = {key: set(rng.choice(len(plate[key]), part[key], replace=False)) for key in part}
     for path, value in numbers(data):
+        if path[0] in UNCHECKED:
+            continue
         if any(key in path and path[path.index(key) + 1] not in chosen[key] for key in part):
             continue
         if any(key in path for key in SAFE):
@@ -212,8 +219,10 @@ def test_every_number_that_matters_is_caught_when_it_moves(evidence, data):
                 missed.append((*path, f"{value:g} {sign * step:+g}"))
     assert not missed, "\n".join(map(str, missed))
     assert tried > 400
-    # single points beside seeds; and a bound that only the planner's search can give
-    assert left_out <= {"dmax_gy", "d0_1cc_gy", "largest_v100_pct"}, left_out
+    # single points beside seeds; a bound that only the planner's search can give; how the plate was
+    # finished, which people see on it
+    finish = {"bore_allowance_mm", "corner_radius_mm", "counter_sink_mm", "resolution_mm"}
+    assert left_out <= {"dmax_gy", "d0_1cc_gy", "largest_v100_pct", *finish}, left_out
 
 
 def test_no_clearance_above_the_truth_passes(evidence, data):
@@ -240,25 +249,27 @@ def test_no_distance_to_the_skin_above_the_truth_passes(evidence, data):
 
 
 def test_needles_pushed_deeper_with_every_number_made_to_fit(planned_demo, evidence, data):
-    """All of a needle 3 mm deeper: tip, seeds, depths, table. Only contours and dose can tell."""
+    """All needles 3 mm deeper: tips, seeds, depths, table. Only contours and dose can tell."""
     forged = copy.deepcopy(data)
-    needle = forged["templates"][0]["needles"][0]
-    axis = np.subtract(needle["tip_lps_mm"], needle["entry_lps_mm"])
-    axis /= np.linalg.norm(axis)
-    for seed in needle["seeds"]:
-        seed["center_lps_mm"] = (np.array(seed["center_lps_mm"]) + 3.0 * axis).round(4).tolist()
-    needle["tip_lps_mm"] = (np.array(needle["tip_lps_mm"]) + 3.0 * axis).round(4).tolist()
-    needle["depth_mm"] += 3.0
-    needle["skin_depth_mm"] += 3.0
-    rows = [dict(row) for row in evidence.rows]
-    row = next(row for row in rows if row["hole"] == needle["label"])
-    row["depth_mm"] = f"{float(row['depth_mm']) + 3.0:.1f}"
-    row["skin_depth_mm"] = f"{float(row['skin_depth_mm']) + 3.0:.1f}"
-    for axis_name, value in zip("xyz", needle["tip_lps_mm"], strict=True):
-        row[f"tip_{axis_name}_lps_mm"] = f"{value:.2f}"
-    changed = replace(evidence, plan=read_record(forged), rows=tuple(rows))
+    rows = {row["hole"]: dict(row) for row in evidence.rows}
+    for needle in forged["templates"][0]["needles"]:
+        axis = np.subtract(needle["tip_lps_mm"], needle["entry_lps_mm"])
+        axis /= np.linalg.norm(axis)
+        for seed in needle["seeds"]:
+            deeper = np.array(seed["center_lps_mm"]) + 3.0 * axis
+            seed["center_lps_mm"] = deeper.round(4).tolist()
+        needle["tip_lps_mm"] = (np.array(needle["tip_lps_mm"]) + 3.0 * axis).round(4).tolist()
+        needle["depth_mm"] += 3.0
+        needle["skin_depth_mm"] += 3.0
+        row = rows[needle["label"]]
+        row["depth_mm"] = f"{float(row['depth_mm']) + 3.0:.1f}"
+        row["skin_depth_mm"] = f"{float(row['skin_depth_mm']) + 3.0:.1f}"
+        for axis_name, value in zip("xyz", needle["tip_lps_mm"], strict=True):
+            row[f"tip_{axis_name}_lps_mm"] = f"{value:.2f}"
+    changed = replace(evidence, plan=read_record(forged), rows=tuple(rows.values()))
     assert not failures(changed, check_needles, check_seeds, check_table, check_count)
-    assert fails(changed, check_reference_volume, "reference volume")
+    assert failures(changed, check_clearances)
+    assert failures(changed, check_metrics)
 
 
 def test_a_tip_shifted_aside_and_a_tip_shifted_down(evidence, data):

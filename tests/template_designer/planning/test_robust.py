@@ -226,8 +226,8 @@ def test_few_points_tell_the_dose_of_all():
         assert d90 == pytest.approx(dose_at_volume_pct(gy, weights, 90.0), rel=0.01)  # as promised
         assert v100 == pytest.approx(volume_pct_at_dose(gy, weights, 120.0), abs=1.0)  # as promised
         most = max(organ_gy.max(), moved.dose_gy(surface).max())
-        # the hottest point of all is among the few or beside one of them
-        assert dmax == pytest.approx(most, rel=0.01)
+        # the hottest point of all is among the few, or 1.5 mm beside one of them
+        assert dmax == pytest.approx(most, rel=0.02)
         # 50 of the 1,000 points share 0.1 cm3: one of them is 2 % of it, some dose steps of 2 %
         assert d01 == pytest.approx(dose_at_volume_cc(organ_gy, shares, 0.1), rel=0.06)
 
@@ -283,8 +283,9 @@ def test_the_needle_beside_the_cord_is_watched_first():
     order = [needle.label for needle in result.needles]
     assert sorted(order) == sorted(cleared)
     assert cleared[order[0]] <= min(cleared.values()) + 1.0  # a millimetre is half an SD
-    assert cleared[order[-1]] >= max(cleared.values()) - 5.0  # those far off tie at nothing
     short = [needle.shortfall_mm for needle in result.needles]
+    farthest = order.index(max(cleared, key=lambda label: cleared[label]))
+    assert short[farthest] == short[-1]  # those far off tie at nothing
     assert short == sorted(short, reverse=True)
     nearest = result.clearances[0].nearer_than[10.0].pct
     single = [n.clearances[0].nearer_than[10.0].pct for n in result.needles]

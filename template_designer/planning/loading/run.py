@@ -1,0 +1,290 @@
+"""The whole search of one case: rounds of annealings, goals in order of priority, last polish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from template_designer.model.settings import LoadingSettings
+from template_designer.planning.loading.objective import (
+    NOT_BOUND,
+    Weights,
+    goal_misses,
+    loading_cost,
+)
+from template_designer.planning.loading.problem import COVERAGE, LoadingProblem
+from template_designer.planning.loading.search import Loading, Locks, Search
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long a search looks."""
+
+    starts: int  # independent annealings of the first round
+    reheats: int  # further rounds from the best plans so far
+    moves: float  # of an annealing, as part of ``search_moves``
+
+
+FULL = Effort(6, 4, 1.0)
+"""For a new plan: of many seeds of the random numbers the costs then agree within 1 %."""
+
+QUICK = Effort(4, 1, 0.25)
+"""From a plan at hand, for whoever waits for the answer: a fifth of the time."""
+
+KEPT = 2
+"""Best plans that go on to the next round."""
+
+HOT, WARM, COLD = 4.0, 1.5, 0.03
+"""Temperatures in the unit of the cost: at the start, after a reheat, at the end."""
+
+GOALS_FIRST = 50.0
+"""Factor on the price of goals while the search finds out how near they can be met."""
+
+GOAL_ROUNDS = 2
+"""Annealings, one after the other, for the goals of one priority."""
+
+WORTH_A_CHANGE = 0.5
+"""Cost by which a plan must be better than the one at hand to take its place: about that of a seed,
+and more than the points of a quick search tell apart."""
+
+LEAST_MOVES = 1_000
+"""Moves of the shortest annealing."""
+
+Sites = NDArray[np.bool_]
+Progress = Callable[[float], None]
+
+
+def search_loading(
+    problem: LoadingProblem,
+    settings: LoadingSettings,
+    *,
+    final: LoadingProblem | None = None,
+    weights: Weights | None = None,
+    locks: Locks | None = None,
+    starts: Sequence[NDArray[np.int64]] = (),
+    effort: Effort = FULL,
+    progress: Progress | None = None,
+) -> Loading:
+    """Best set of seed positions found; the same every time.
+
+    Annealings from several starts, again from the best of them, then single moves: no seed
+    dropped, added or put elsewhere lowers the cost of what is returned. Goals come in order of
+    their priority: none of a lower one is bought with a higher one.
+
+    Parameters
+    ----------
+    problem : LoadingProblem
+        On the points of the annealings.
+    settings : LoadingSettings
+        Spacing, limits, moves of every annealing, random numbers.
+    final : LoadingProblem, optional
+        The same on finer points, for the last polish; ``problem`` itself by default.
+    locks : Locks, optional
+        What may not change, and a plan to start from.
+    starts : sequence of (m,) ndarray of int
+        Further loadings to start from: textbook patterns.
+    effort : Effort
+        How long to look.
+    progress : callable, optional
+        Called with the part that is done, 0 to 1.
+    """
+    say = progress or (lambda part: None)
+    if effort.moves != 1.0:
+        moves = max(LEAST_MOVES, round(effort.moves * settings.search_moves))
+        settings = settings.model_copy(update={"search_moves": moves})
+    search = Search(problem, settings, weights, locks)
+    costs, plans = _first_round(search, starts, effort.starts)
+    start_costs = costs.copy()
+    say(0.4)
+    for number in range(1, effort.reheats + 1):
+        again = np.repeat(plans[:KEPT], 2, axis=0)
+        more = search.anneal(again, settings.search_moves, (WARM, COLD), round_number=number)
+        costs, plans = _best_of((costs, plans), more)
+        say(0.4 + 0.2 * number / effort.reheats)
+    costs, plans = _by_priority(search, costs, plans)
+    say(0.8)
+    near, _ = min(
+        (search.polished(plan, _goals_kept(problem, plan)) for plan in plans[:KEPT]),
+        key=lambda found: (misses_by_priority(problem, found[0]), found[1]),
+    )
+    say(0.9)
+    fine = search if final is None else Search(final, settings, weights, locks)
+    polished = [fine.polished(near, _goals_kept(fine.problem, near))]
+    if has_plan(search.locks):
+        polished.append(_at_hand(fine))
+    best, _ = min(
+        polished, key=lambda found: (misses_by_priority(fine.problem, found[0]), found[1])
+    )
+    cost = loading_cost(fine.problem, best, fine.weights)
+    say(1.0)
+    return Loading(np.flatnonzero(best), cost, start_costs, goal_misses(fine.problem, best))
+
+
+def has_plan(locks: Locks) -> bool:
+    """Whether the start holds more than what must stay: a plan at hand."""
+    return bool(np.any(locks.start & locks.may_drop))
+
+
+def _at_hand(fine: Search) -> tuple[Sites, float]:
+    """The plan to start from, and what a plan must cost less than to take its place."""
+    start = fine.locks.start
+    return start, loading_cost(fine.problem, start, fine.weights) - WORTH_A_CHANGE
+
+
+def best_strength(
+    problem: LoadingProblem,
+    settings: LoadingSettings,
+    factors: Sequence[float],
+    *,
+    weights: Weights | None = None,
+    locks: Locks | None = None,
+) -> int:
+    """Which of several strengths gives the best plan, by a shorter search with each.
+
+    Parameters
+    ----------
+    factors : sequence of float
+        Strengths in units of that of ``problem``.
+
+    Returns
+    -------
+    int
+        Index into ``factors``: the plan that misses its goals least, then that of least cost.
+    """
+    found = []
+    for factor in factors:
+        scaled = problem.scaled(factor)
+        search = Search(scaled, settings, weights, locks)
+        _, plans = _first_round(search, (), n_starts=2)
+        plan, cost = search.polished(plans[0])
+        found.append((misses_by_priority(scaled, plan), cost))
+    return min(range(len(found)), key=found.__getitem__)
+
+
+def _first_round(
+    search: Search, starts: Sequence[NDArray[np.int64]], n_starts: int = FULL.starts
+) -> tuple[NDArray[np.float64], Sites]:
+    """Annealings from the plan at hand or from nothing, from patterns, from coverage alone."""
+    problem, locks, moves = search.problem, search.locks, search.settings.search_moves
+    begin = np.repeat(locks.start[None], n_starts, axis=0)
+    if len(problem.limits) > 1 and not has_plan(locks):
+        # goals that cannot be met would keep an empty start empty: one starts with what coverage
+        # alone would choose
+        coverage = np.array([limit.goal == COVERAGE for limit in problem.limits])
+        _, loose = search.anneal(begin[:1], moves // 4, (HOT, COLD), counted=coverage)
+        begin[1] = loose[0]
+    heat = WARM if has_plan(locks) else HOT
+    found = search.anneal(begin, moves, (heat, COLD))
+    if not found[1].any():  # any plan is better than none: its goals are missed, and said to be
+        start = begin[1:2]
+        found = _best_of(
+            (np.array([loading_cost(problem, start[0], search.weights)]), start), found
+        )
+    if starts:
+        given = np.zeros((len(starts), len(locks.start)), dtype=np.bool_)
+        for row, sites in zip(given, starts, strict=True):
+            row[sites] = True
+        found = _best_of(found, search.anneal(given, moves, (WARM, COLD), round_number=99))
+    return found
+
+
+def _best_of(
+    one: tuple[NDArray[np.float64], Sites], other: tuple[NDArray[np.float64], Sites]
+) -> tuple[NDArray[np.float64], Sites]:
+    """Different plans of both, best first."""
+    costs, plans = np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]])
+    order = np.argsort(costs, kind="stable")
+    _, first = np.unique(plans[order], axis=0, return_index=True)
+    order = order[np.sort(first)]
+    return costs[order], plans[order]
+
+
+def _goals_kept(problem: LoadingProblem, plan: Sites) -> NDArray[np.float64]:
+    """Bounds by which no goal may be missed by more than it is; coverage is not bound."""
+    misses = goal_misses(problem, plan)
+    stated = np.array([limit.goal != COVERAGE for limit in problem.limits])
+    return np.where(stated, misses, NOT_BOUND)
+
+
+def misses_by_priority(problem: LoadingProblem, plan: Sites) -> tuple[float, ...]:
+    """Weighted misses of the goals of each priority but the lowest, the highest first.
+
+    The lowest (the only one, where goals state none) is weighed against coverage and seeds by the
+    cost: a cord dose that nobody can reach must not empty the target. No plan misses everything.
+    """
+    misses = goal_misses(problem, plan)
+    levels = _levels(problem)[:-1]
+    if not plan.any():
+        return (np.inf,) * len(levels)
+    return tuple(
+        round(
+            sum(
+                limit.weight * float(miss)
+                for limit, miss in zip(problem.limits, misses, strict=True)
+                if limit.goal != COVERAGE and limit.priority == level
+            ),
+            9,
+        )
+        for level in levels
+    )
+
+
+def _levels(problem: LoadingProblem) -> list[int]:
+    """Priorities that the goals have, the highest first."""
+    return sorted({limit.priority for limit in problem.limits if limit.goal != COVERAGE})
+
+
+def _by_priority(
+    search: Search, costs: NDArray[np.float64], plans: Sites
+) -> tuple[NDArray[np.float64], Sites]:
+    """The plans, or where goals are missed: new ones that miss those of each priority least.
+
+    Priority after priority, but for the lowest, the misses are made as small as the search can make
+    them, and from then on bound; what is left is the cost of everything else.
+    """
+    problem, settings = search.problem, search.settings
+    missed = misses_by_priority(problem, plans[0])
+    if not any(missed):
+        return costs, plans
+    stated = np.array([limit.goal != COVERAGE for limit in problem.limits])
+    priority = np.array([limit.priority for limit in problem.limits])
+    bounds = np.full(len(problem.limits), NOT_BOUND)
+    eager = replace(search.weights, goal=GOALS_FIRST * search.weights.goal)
+    first = Search(problem, settings, eager, search.locks)
+    number = 100
+    for level in _levels(problem)[:-1]:
+        ranks = [misses_by_priority(problem, plan) for plan in plans]
+        plans = plans[sorted(range(len(plans)), key=ranks.__getitem__)]
+        rows = stated & (priority == level)
+        for _ in range(GOAL_ROUNDS):
+            if not goal_misses(problem, plans[0])[rows].any():
+                break
+            number += 1
+            _, more = first.anneal(
+                np.repeat(plans[:KEPT], 2, axis=0),
+                settings.search_moves,
+                (HOT, COLD),
+                bounds=bounds,
+                counted=rows,
+                round_number=number,
+            )
+            every = np.unique(np.concatenate([plans, more]), axis=0)
+            ranks = [misses_by_priority(problem, plan) for plan in every]
+            order = sorted(
+                range(len(every)), key=lambda k: (ranks[k], loading_cost(problem, every[k]))
+            )
+            plans = every[order]
+        bounds[rows] = goal_misses(problem, plans[0])[rows]
+    kept = plans[:1]
+    found = search.anneal(
+        np.repeat(kept, 4, axis=0),
+        settings.search_moves,
+        (HOT, COLD),
+        bounds=bounds,
+        round_number=number + 1,
+    )
+    start_cost = np.array([loading_cost(problem, kept[0], search.weights)])
+    return _best_of((start_cost, kept), found)
