@@ -336,7 +336,7 @@ class LoadingSettings(Settings):
     max_seeds: Annotated[StrictInt, Field(ge=1, le=2000)] | None = None
     max_seeds_per_needle: Annotated[StrictInt, Field(ge=1, le=100)] | None = None
     random_seed: Annotated[StrictInt, Field(ge=0, le=2**31 - 1)] = 43
-    search_moves: Annotated[StrictInt, Field(ge=1000, le=100_000_000)] = 80_000  # an annealing
+    search_moves: Annotated[StrictInt, Field(ge=1000, le=100_000_000)] = 64_000  # an annealing
     forbid: NameList = ()  # holes that stay empty: "D5", with several plates "T2:D5"
     load: NameList = ()  # needles set by hand, as in model/steering.py: "C4=0,7.5,15"
 

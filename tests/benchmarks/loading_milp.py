@@ -83,10 +83,10 @@ class _Milp:
         covered = np.minimum(problem.influence[:-1, :n].T.astype(np.float64) / reference, 1.0)
         for missing in (self.under, self.short):
             self._rows([(self.seeds, -covered), (missing, -sparse.identity(n))], -np.ones(n))
-        hot = self._columns(n, 0.0)
-        beyond = self._columns(1, 100.0 * numbers[k.W_HOT], whole=False)
+        hot = self._columns(n, price * numbers[k.W_HOT])
+        beyond = self._columns(1, 100.0 * numbers[k.W_TOO_HOT], whole=False)
         share = [(hot, np.full((1, n), 1.0 / n)), (beyond, -np.ones((1, 1)))]
-        self._rows(share, np.array([numbers[k.HOT_FREE] / 100.0]))
+        self._rows(share, np.array([numbers[k.HOT_AIM] / 100.0]))
         self._reach_rows(0, n, numbers[k.HOT] + 1.0, hot)
         over = self._columns(outside, price * numbers[k.W_OUTSIDE])
         self._reach_rows(n, n + outside, reference, over)

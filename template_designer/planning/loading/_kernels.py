@@ -16,8 +16,9 @@ import numpy as np
 from numba import float32, njit, prange
 
 # columns of the numbers array, filled by planning/loading/objective.py
-W_UNDER, W_DEFICIT, W_OUTSIDE, W_HOT, W_SEED, W_NEEDLE, REFERENCE, HOT, HOT_FREE = range(9)
-N_NUMBERS = 9
+W_UNDER, W_DEFICIT, W_OUTSIDE, W_HOT, W_TOO_HOT, W_SEED, W_NEEDLE = range(7)
+REFERENCE, HOT, HOT_AIM = range(7, 10)
+N_NUMBERS = 10
 
 # columns of a limit row
 FIRST, LAST, LEVEL, MOST, LEAST, WEIGHT, BOUND = range(7)
@@ -139,8 +140,9 @@ def _cost(dose, plus, minus, n_target, n_outside, limits, numbers):
         numbers[W_UNDER] * under
         + numbers[W_DEFICIT] * deficit / numbers[REFERENCE]
         + numbers[W_OUTSIDE] * outside
+        + numbers[W_HOT] * over
     ) * (100.0 / n_target)
-    cost += numbers[W_HOT] * max(0.0, 100.0 * over / n_target - numbers[HOT_FREE])
+    cost += numbers[W_TOO_HOT] * max(0.0, 100.0 * over / n_target - numbers[HOT_AIM])
     passed = 0.0
     for k in range(limits.shape[0]):
         missed = missed_part(dose, plus, minus, limits[k])

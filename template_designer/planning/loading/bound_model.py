@@ -169,10 +169,10 @@ class RelaxedLoading:
         """Hot share of every cluster of the target, beside what its loads cover."""
         target, level = self.target, self._numbers[k.HOT]
         one = sparse.identity(len(target))
-        hot = self.program.columns(np.zeros(len(target)))
-        beyond = self.program.columns(np.array([100.0 * self._numbers[k.W_HOT]]))
+        hot = self.program.columns(100.0 * self._numbers[k.W_HOT] * target.shares)
+        beyond = self.program.columns(np.array([100.0 * self._numbers[k.W_TOO_HOT]]))
         total = [(hot, target.shares[None]), (beyond, -np.ones((1, 1)))]
-        self.program.rows(total, np.array([self._numbers[k.HOT_FREE] / 100.0]))
+        self.program.rows(total, np.array([self._numbers[k.HOT_AIM] / 100.0]))
         gain = target.over_alone(level) - self._covered
         rows = [(self.loads, gain), (self.short, -one), (hot, -one)]
         self.program.rows(rows, -np.ones(len(target)))

@@ -17,20 +17,21 @@ class Weights:
 
     ``cost = under (% of the target under the prescription) + deficit (mean missing part of the
     prescription over the target, %) + outside (volume outside at the prescription, % of the
-    target) + hot (% of the target above 200 %, beyond the free part) + seed (seeds)
-    + needle (needles) + sum over goals of goal * weight * m / (1 + m)``, where m is by how much
-    the goal is missed: part of the structure that is over or under, and of the dose.
+    target) + hot (% of the target above 200 %) + too_hot (the part of it beyond the aim)
+    + seed (seeds) + needle (needles) + sum over goals of goal * weight * m / (1 + m)``, where m is
+    by how much the goal is missed: part of the structure that is over or under, and of the dose.
     """
 
     under: float = 1.5
     deficit: float = 1.0
-    outside: float = 0.55
-    hot: float = 1.8
-    hot_free_pct: float = 0.0  # V200 that costs nothing
+    outside: float = 0.75
+    hot: float = 1.0
+    too_hot: float = 3.0
+    hot_aim_pct: float = 37.8  # V200 beyond which it costs more
     goal: float = 1500.0
-    coverage: float = 800.0  # as a goal: the V100 that every plan aims at
+    coverage: float = 1400.0  # as a goal: the V100 that every plan aims at
     seed: float = 0.4
-    needle: float = 1.0
+    needle: float = 1.5
 
 
 NOT_BOUND = -1.0
@@ -55,7 +56,7 @@ def search_numbers(
 
     Returns
     -------
-    numbers : (8,) ndarray
+    numbers : (10,) ndarray
     limits : (limits, 7) ndarray
     """
     numbers = np.zeros(k.N_NUMBERS)
@@ -63,11 +64,12 @@ def search_numbers(
     numbers[k.W_DEFICIT] = weights.deficit
     numbers[k.W_OUTSIDE] = weights.outside
     numbers[k.W_HOT] = weights.hot
+    numbers[k.W_TOO_HOT] = weights.too_hot
     numbers[k.W_SEED] = weights.seed
     numbers[k.W_NEEDLE] = weights.needle
     numbers[k.REFERENCE] = problem.reference
     numbers[k.HOT] = 2.0 * problem.reference
-    numbers[k.HOT_FREE] = weights.hot_free_pct
+    numbers[k.HOT_AIM] = weights.hot_aim_pct
     limits = np.zeros((len(problem.limits), k.N_COLUMNS))
     for row, limit in zip(limits, problem.limits, strict=True):
         row[k.FIRST], row[k.LAST], row[k.LEVEL] = limit.first, limit.last, limit.level

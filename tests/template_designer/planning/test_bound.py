@@ -127,12 +127,12 @@ def test_no_loading_there_is_costs_less_than_the_bound(seed):
             assert bound.seeds_at_least <= every[as_covering].sum(axis=1).min()
 
 
-PRICES = ("under", "deficit", "outside", "hot", "hot_free_pct", "goal", "coverage")
+PRICES = ("under", "deficit", "outside", "hot", "too_hot", "hot_aim_pct", "goal", "coverage")
 NOTHING = dict.fromkeys(PRICES, 0.0)
 TERMS = [
-    *({name: 1.0} for name in ("under", "deficit", "outside", "hot")),
+    *({name: 1.0} for name in ("under", "deficit", "outside", "hot", "too_hot")),
     {"deficit": 1.0, "hot": 3.0},
-    {"deficit": 1.0, "hot": 3.0, "hot_free_pct": 10.0},
+    {"deficit": 1.0, "hot": 1.0, "too_hot": 2.0, "hot_aim_pct": 10.0},
     *(
         {"goal": price, "coverage": price, "limit": k}
         for k in range(LIMITS)

@@ -200,7 +200,8 @@ def plain_cost(problem, chosen, weights):
     cost = weights.under * 100.0 * np.mean(inside < reference)
     cost += weights.deficit * 100.0 * np.mean(np.maximum(0.0, 1.0 - inside / reference))
     hot_pct = 100.0 * np.mean(inside > 2.0 * reference)
-    cost += weights.hot * max(0.0, hot_pct - weights.hot_free_pct)
+    cost += weights.hot * hot_pct
+    cost += weights.too_hot * max(0.0, hot_pct - weights.hot_aim_pct)
     cost += weights.outside * 100.0 * np.sum(outside >= reference) / n
     for limit in problem.limits:
         there, level = dose[limit.first : limit.last], limit.level

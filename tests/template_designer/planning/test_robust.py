@@ -226,8 +226,8 @@ def test_few_points_tell_the_dose_of_all():
         assert d90 == pytest.approx(dose_at_volume_pct(gy, weights, 90.0), rel=0.01)  # as promised
         assert v100 == pytest.approx(volume_pct_at_dose(gy, weights, 120.0), abs=1.0)  # as promised
         most = max(organ_gy.max(), moved.dose_gy(surface).max())
-        # the hottest point of all is among the few, or 1.5 mm beside one of them
-        assert dmax == pytest.approx(most, rel=0.02)
+        # the hottest point of all is among the few or beside one of them
+        assert dmax == pytest.approx(most, rel=0.01)
         # 50 of the 1,000 points share 0.1 cm3: one of them is 2 % of it, some dose steps of 2 %
         assert d01 == pytest.approx(dose_at_volume_cc(organ_gy, shares, 0.1), rel=0.06)
 

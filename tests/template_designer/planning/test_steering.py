@@ -490,7 +490,7 @@ def test_what_goals_and_rules_cost():
         {**COVERED, "at_least_pct": 50.0},  # every plan covers more: free
         {"structure": "Cord", "metric": "Dmax", "at_most_gy": 30.0},
     ]
-    avoid = [{"structure": "Cord", "needle_clearance_mm": 16.0}]
+    avoid = [{"structure": "Cord", "needle_clearance_mm": 20.0}]
     plan = planned(phantom_case(goal=goals, avoid=avoid))
     before = plan.found.loading.chosen.copy()
     found = explained(plan)
@@ -500,9 +500,10 @@ def test_what_goals_and_rules_cost():
     assert cord.cost > 0.4  # more than a seed's price
     assert cord.without.goals[1].value > 30.0 >= found.plan.goals[1].value
     (rule,) = found.rules
-    assert (rule.structure, rule.clearance_mm) == ("Cord", 16.0)
+    assert (rule.structure, rule.clearance_mm) == ("Cord", 20.0)
     assert rule.reachable_pct > 90.0  # as where the rule is 10 mm, and more
     assert rule.without.v100_pct > found.plan.v100_pct
+    assert rule.without.cost < found.plan.cost
     assert found.plan.v100_pct == plan.numbers().v100_pct
     np.testing.assert_array_equal(plan.found.loading.chosen, before)  # the plan is not touched
 
