@@ -57,12 +57,24 @@ LoadOption = Annotated[
 
 MaxNeedlesOption = Annotated[
     int | None,
-    typer.Option("--max-needles", metavar="N", rich_help_panel=STEERING, show_default=False),
+    typer.Option(
+        "--max-needles",
+        metavar="N",
+        help="Use no more needles than this; a tighter limit of the case stays.",
+        rich_help_panel=STEERING,
+        show_default=False,
+    ),
 ]
 
 MaxSeedsOption = Annotated[
     int | None,
-    typer.Option("--max-seeds", metavar="N", rich_help_panel=STEERING, show_default=False),
+    typer.Option(
+        "--max-seeds",
+        metavar="N",
+        help="Use no more seeds than this; a tighter limit of the case stays.",
+        rich_help_panel=STEERING,
+        show_default=False,
+    ),
 ]
 
 ParetoOption = Annotated[
