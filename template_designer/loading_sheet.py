@@ -67,11 +67,11 @@ def pattern_table(plan: Plan, patterns: Sequence[PatternResult]) -> Table:
 def estimate_line(planned_seeds: int, estimates: Sequence[SeedEstimate]) -> Text:
     """One line: the plan's seeds, and what its target would take by every estimate."""
     parts = [
-        f"{estimate.seeds} {estimate.method} ({estimate.total_strength_u:.1f} U; "
-        f"plan x {estimate.ratio(planned_seeds):.2f})"
+        f"{estimate.method}: {estimate.seeds}, {estimate.total_strength_u:.1f} U "
+        f"(plan x {estimate.ratio(planned_seeds):.2f})"
         for estimate in estimates
     ]
-    return Text(f"seeds by the target's size: {', '.join(parts)}; planned {planned_seeds}")
+    return Text(f"seeds: planned {planned_seeds}; for a target of this size {'; '.join(parts)}")
 
 
 def pattern_text(name: str) -> str:

@@ -15,6 +15,9 @@ from template_designer.robust_sheet import robust_tables
 from template_designer.source_sheet import plain_table as _table
 from template_designer.source_sheet import strength_text
 
+ALL_PCT = 99.95
+"""A bound on V100 that shows as 100 % says nothing: it is left out."""
+
 ORGAN_COLUMNS = {
     "volume_cm3": "cm³",
     "dmax_gy": "Dmax Gy",
@@ -154,7 +157,8 @@ def _implant(plan: Plan) -> Table:
     for cause, share in plan.reach.hidden_pct_by_cause.items():
         if share >= 0.5:
             table.add_row(Text(f"   hidden by {cause}"), f"{share:.0f} %")
-    if (most := plan.reach.largest_v100_pct) is not None:
+    most = plan.reach.largest_v100_pct
+    if most is not None and most < ALL_PCT:
         table.add_row("no loading covers more than", f"V100 {most:.1f} %")
     return table
 
@@ -180,7 +184,7 @@ def _goal_table(plan: Plan) -> Table:
             Text(goal.structure),
             goal.metric,
             f"{sign} {goal.limit:g} {goal.unit}",
-            f"{goal.value:.1f} {goal.unit}",
+            f"{goal.value_text} {goal.unit}",
             Text("met", style="green") if goal.met else Text("MISSED", style="bold red"),
         )
     return table

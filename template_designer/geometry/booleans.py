@@ -205,10 +205,3 @@ def _relaid(solid: Solid, axes: NDArray[np.float64], turn: NDArray[np.float64]) 
         return replace(solid, axes=axes, slabs=tuple(slabs))
     low, high = solid.open_high, solid.open_low
     return replace(solid, axes=axes, slabs=tuple(slabs[::-1]), open_low=low, open_high=high)
-
-
-def _box_corners(solid: Solid) -> NDArray[np.float64]:
-    low, high = solid.bounds_uvw_mm
-    return np.array(
-        [[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]
-    )

@@ -31,9 +31,6 @@ GAP_MM = 2.0
 PORE_MM2 = 50.0
 """Holes in a slice of bone up to this area are filled; a spinal canal is larger."""
 
-OUTLINE_MM = 0.02
-"""Outlines stray this far from the crossing of the threshold: corners on a line are left out."""
-
 
 def body_from_ct(image: ImageVolume, threshold_hu: float = BODY_HU) -> Solid:
     """The patient's body: the largest thing in the scan, without couch and wires, holes filled.

@@ -38,11 +38,6 @@ class TargetDimensions:
             )
 
     @property
-    def average_mm(self) -> float:
-        """Mean of the three extents: the average dimension of the nomograms."""
-        return sum(self.extents_mm) / 3.0
-
-    @property
     def semi_axes_mm(self) -> tuple[float, float, float]:
         """Semi-axes of the ellipsoid with this volume and these proportions."""
         a, b, c = self.extents_mm

@@ -152,6 +152,23 @@ class GoalResult:
     value: float
     met: bool
 
+    @property
+    def value_text(self) -> str:
+        """The value with one decimal, or as many as show on which side of the limit it lies.
+
+        >>> GoalResult("GTV", "V100", 93.0, "%", True, 92.98, False).value_text
+        '92.98'
+        >>> GoalResult("GTV", "V100", 93.0, "%", True, 96.04, True).value_text
+        '96.0'
+        """
+        for digits in range(1, 7):
+            text = f"{self.value:.{digits}f}"
+            shown = float(text)
+            met = shown >= self.limit if self.is_minimum else shown <= self.limit
+            if met == self.met:
+                break
+        return text
+
 
 @dataclass(frozen=True, slots=True)
 class Reach:

@@ -17,7 +17,6 @@ def _real_number(value: object) -> object:
 
 Number = Annotated[float, BeforeValidator(_real_number)]
 Positive = Annotated[Number, Field(gt=0.0)]
-NotNegative = Annotated[Number, Field(ge=0.0)]
 Percent = Annotated[Number, Field(ge=0.0, le=100.0)]
 Vector = tuple[Number, Number, Number]
 

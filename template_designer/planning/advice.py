@@ -89,9 +89,9 @@ def plan_warnings(
             found.append(
                 PlanWarning(
                     "goal-missed",
-                    f"goal missed: {goal.structure} {goal.metric} is {goal.value:.1f} {goal.unit}, "
-                    f"{sign} {goal.limit:g} {goal.unit} was asked for: off by {off:.2g} "
-                    f"{goal.unit}.{f' {why}' if why else ''}",
+                    f"goal missed: {goal.structure} {goal.metric} is {goal.value_text} "
+                    f"{goal.unit}, {sign} {goal.limit:g} {goal.unit} was asked for: off by "
+                    f"{off:.2g} {goal.unit}.{f' {why}' if why else ''}",
                 )
             )
     return tuple(found)

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,16 +119,6 @@ def family_of(name: str) -> str:
     'Paris squares'
     """
     return name.partition(":")[0]
-
-
-def of_size(patterns: Mapping[str, Sites], seeds: int) -> dict[str, Sites]:
-    """Of each family the pattern with the number of seeds nearest to the one wanted."""
-    nearest: dict[str, str] = {}
-    for name, chosen in patterns.items():
-        best = nearest.setdefault(family_of(name), name)
-        if abs(len(chosen) - seeds) < abs(len(patterns[best]) - seeds):
-            nearest[family_of(name)] = name
-    return {name: patterns[name] for name in nearest.values()}
 
 
 class _Rules:

@@ -37,8 +37,8 @@ ORGAN_POINTS, SURFACE_POINTS = 1_000, 500
 so."""
 
 MOVED_MM = 4.0
-"""Surface points are chosen for seeds in place and all moved by this, six ways: half of the errors
-that are usual are smaller."""
+"""Surface points are chosen for seeds in place and all moved by this, six ways: about the mean
+error of tips in the thorax."""
 
 HOT_CM3 = 4.0
 """Part of an organ nearest to the seeds that is looked at: its hottest 0.1 cm3 lie there."""

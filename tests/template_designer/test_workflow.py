@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dose import load_source
 from template_designer.errors import NoSafePlanError
 from template_designer.geometry.exact import exact_distance_mm
-from template_designer.model import HoleState
+from template_designer.model import GoalResult, HoleState
 from template_designer.planning.constraints import check_plan
 from template_designer.workflow import STEPS, design
 from tests.template_designer.planning.phantom import HEIGHTS, solids
@@ -183,3 +183,19 @@ def test_exact_distances_are_those_of_a_cylinder(point):
     assert exact_distance_mm(cord, np.array(point)) == pytest.approx(
         math.hypot(beside, above), abs=5e-4
     )
+
+
+@pytest.mark.parametrize(
+    ("limit", "minimum", "value", "met", "text"),
+    [
+        (93.0, True, 96.04, True, "96.0"),
+        (93.0, True, 92.98, False, "92.98"),  # 93.0 would look met
+        (95.0, False, 95.0004, False, "95.0004"),
+        (95.0, False, 94.96, True, "95.0"),  # as much as is asked for: met, as it says
+        (92.96, True, 92.961, True, "93.0"),
+        (92.96, True, 92.9601, True, "93.0"),
+        (93.04, True, 93.041, True, "93.04"),  # 93.0 would look missed
+    ],
+)
+def test_a_goals_value_is_written_on_its_side_of_the_limit(limit, minimum, value, met, text):
+    assert GoalResult("GTV", "V100", limit, "%", minimum, value, met).value_text == text

@@ -29,7 +29,8 @@ class Effort:
 
 
 FULL = Effort(6, 8, 1.0)
-"""For a new plan: of many seeds of the random numbers the costs then agree within 1 %."""
+"""For a new plan. Twenty seeds of the random numbers then give one cost for a target of 3 cm3; for
+26 and 30 cm3 beside a cord the costs have a standard deviation of 1.5 % and lie within 7 %."""
 
 QUICK = Effort(4, 1, 0.3)
 """From a plan at hand, for whoever waits for the answer: a fifth of the time."""
