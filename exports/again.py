@@ -19,7 +19,8 @@ from template_designer.inputs.plan_file import PLAN_FILE, PlanFile, read_plan_fi
 from template_designer.model import Case, CaseSettings, Plan, SeedSource
 from template_designer.planning.approach import needle_rules, prepare_approach
 from template_designer.planning.bone import bone_names
-from template_designer.planning.evaluate import Seeds
+from template_designer.planning.dvh import dvh_curves, judged_structures
+from template_designer.planning.evaluate import Seeds, structure_doses
 from template_designer.planning.pictures import plan_surfaces
 from template_designer.planning.structures import build_structures, target_solid
 
@@ -239,7 +240,7 @@ def _plan(read: PlanFile, source: SeedSource) -> Plan:
 
 
 def _with_case(plan: Plan, case: Case) -> Plan:
-    """The plan with surfaces, images and structures of its case."""
+    """The plan with surfaces, images, structures and histograms of its case."""
     settings, source = plan.settings, plan.source.model
     solids, _ = build_structures(replace(case, settings=settings), used_names(settings))
     target = target_solid(settings, solids)
@@ -248,9 +249,14 @@ def _with_case(plan: Plan, case: Case) -> Plan:
         for entry in settings.entry
     ]
     bone = bone_names(settings.bone.patterns, tuple(solids))
+    judged = {name: solids[name] for name in judged_structures(settings, target.name, plan.goals)}
+    seeds = Seeds.of(plan.templates, source, plan.air_kerma_strength_u)
+    doses = structure_doses(settings, judged, target, seeds)
     return replace(
         plan,
         surfaces=plan_surfaces(settings, solids, target, bone, approaches),
         image=case.image.reference,
         rois=case.rois,
+        ct=case.image,
+        dvh=dvh_curves(settings, doses, target.name, plan.goals),
     )

@@ -132,6 +132,11 @@ class Pen:
             fill=0 if fill_gray is None else 1,
         )
 
+    def image(self, image: Any, x_mm: float, y_mm: float, wide_mm: float, high_mm: float) -> None:
+        """A picture (reportlab's ``ImageReader``) from its lower left corner."""
+        x, y, wide, high = (v * POINTS_PER_MM for v in (x_mm, y_mm, wide_mm, high_mm))
+        self._canvas.drawImage(image, x, y, wide, high)
+
     def _stroke(self, gray: float, wide_mm: float) -> None:
         self._canvas.setStrokeGray(gray)
         self._canvas.setLineWidth(wide_mm * POINTS_PER_MM)
@@ -167,7 +172,14 @@ def paper_for(paper: Paper, wide_mm: float, high_mm: float) -> tuple[str, tuple[
     return larger, (max(width, wide_mm + 2.0 * EDGE_MM), max(height, high_mm + HEAD_MM + FOOT_MM))
 
 
-def write_pages(plan: Plan, pages: Sequence[Page], *, title: str, head: tuple[str, str]) -> bytes:
+def write_pages(
+    plan: Plan,
+    pages: Sequence[Page],
+    *,
+    title: str,
+    head: tuple[str, str],
+    beside: Sequence[Plan] = (),
+) -> bytes:
     """The pages as one PDF, the same bytes every time.
 
     Parameters
@@ -180,6 +192,8 @@ def write_pages(plan: Plan, pages: Sequence[Page], *, title: str, head: tuple[st
         Of the document.
     head : (str, str)
         First line of every page, large, and second.
+    beside : sequence of Plan
+        One other plan at most, that this one is compared with: its id and hash stand there too.
     """
     from reportlab.pdfgen.canvas import Canvas
 
@@ -193,14 +207,17 @@ def write_pages(plan: Plan, pages: Sequence[Page], *, title: str, head: tuple[st
     for number, page in enumerate(pages, start=1):
         canvas.setPageSize([side * POINTS_PER_MM for side in page.size_mm])
         pen = Pen(canvas, page.size_mm)
-        _head_and_foot(pen, plan, page.title, head, f"page {number} of {len(pages)}")
+        count = f"page {number} of {len(pages)}"
+        _head_and_foot(pen, (plan, *beside), page.title, head, count)
         page.draw(pen)
         canvas.showPage()
     canvas.save()
     return packed.getvalue()
 
 
-def _head_and_foot(pen: Pen, plan: Plan, title: str, head: tuple[str, str], count: str) -> None:
+def _head_and_foot(
+    pen: Pen, plans: Sequence[Plan], title: str, head: tuple[str, str], count: str
+) -> None:
     left, right, top = EDGE_MM, pen.width_mm - EDGE_MM, pen.height_mm - EDGE_MM
     room = right - left - text_width_mm(count, 11.0, bold=True) - 5.0
     pen.text(right, top - 4.0, count, 11.0, bold=True, align="right")
@@ -214,7 +231,11 @@ def _head_and_foot(pen: Pen, plan: Plan, title: str, head: tuple[str, str], coun
             pen.text(left, y, line, fitting_pt(shown(line), size, wide, bold=bold), bold=bold)
     pen.line(left, top - 15.4, right, top - 15.4, 0.4)
     pen.line(left, EDGE_MM + 7.0, right, EDGE_MM + 7.0, 0.2)
-    sealed = f"Plan {plan.id}, hash {plan_hash(plan)}"
-    pen.text(left, EDGE_MM + 3.6, sealed, fitting_pt(shown(sealed), 7.0, right - left))
+    low, size = (3.6, 7.0) if len(plans) == 1 else (5.0, 5.5)
+    for n, plan in enumerate(plans):
+        sealed = f"Plan {plan.id}, hash {plan_hash(plan)}"
+        y = EDGE_MM + low - 2.1 * n
+        pen.text(left, y, sealed, fitting_pt(shown(sealed), size, right - left))
     pen.text(left, EDGE_MM, NOTICE, 8.0, bold=True)
-    pen.text(right, EDGE_MM, f"{SOFTWARE_NAME} {plan.software_version}", 7.0, align="right")
+    software = f"{SOFTWARE_NAME} {plans[0].software_version}"
+    pen.text(right, EDGE_MM, software, 7.0, align="right")

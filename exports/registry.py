@@ -9,6 +9,7 @@ from exports import (
     drawing_dxf,
     drawing_pdf,
     drawing_svg,
+    dvh_plot,
     fit_gauge,
     markups,
     needle_book,
@@ -17,12 +18,18 @@ from exports import (
     patient_stl,
     plan_json,
     preview,
+    report_html,
+    report_pdf,
+    scene,
+    slices,
     step,
     stl,
     structure_meshes,
     threemf,
+    views,
 )
 from exports.dicom import rtdose, rtplan, rtstruct
+from exports.report_pictures import once
 
 Build = Callable[..., bytes | Mapping[str, bytes]]
 """Makes a file's bytes of a plan, or of a plan and one of its templates; see :class:`Format`."""
@@ -85,16 +92,29 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "preview",
         "preview.png",
-        preview.build,
+        once(preview.build),
         "picture of plate, needles and dose",
         needs_case=True,
         problem=preview.rendering_problem,
     ),
+    Format(
+        "views",
+        "views/**.png",
+        once(views.build),
+        "pictures from operator, side, cord and skin; isodoses",
+        needs_case=True,
+        problem=views.rendering_problem,
+    ),
+    Format("scene", "scene.html", scene.build, "3D scene for any browser", needs_case=True),
+    Format("slices", "slices/**.png", once(slices.build), "CT slices with dose", needs_case=True),
+    Format("dvh", "dvh.png", once(dvh_plot.build), "dose-volume histograms", needs_case=True),
+    Format("report", "report.html", report_html.build, "the plan to read", needs_case=True),
+    Format("report-pdf", "report.pdf", report_pdf.build, "the same to print", needs_case=True),
 )
 """In the order in which they are written."""
 
 EXPORTERS: dict[str, Build] = {item.file: item.build for item in FORMATS if item.by_design}
 """What ``design`` writes: file name -> what makes it."""
 
-STUDIES = ("pareto.csv", "pareto.png", "explain.json")
-"""What ``design --pareto`` and ``--explain`` write beside a plan."""
+STUDIES = ("pareto.csv", "pareto.png", "explain.json", "comparison.html", "comparison.pdf")
+"""What ``design --pareto``, ``--explain`` and ``report A B`` write beside a plan."""

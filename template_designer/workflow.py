@@ -19,6 +19,7 @@ from template_designer.planning.approach import Approach, needle_rules, prepare_
 from template_designer.planning.biology import biology_results
 from template_designer.planning.bone import bone_names, bone_on_way
 from template_designer.planning.delivery import deliver, delivery_warnings
+from template_designer.planning.dvh import dvh_curves
 from template_designer.planning.evaluate import (
     Seeds,
     goal_results,
@@ -219,4 +220,6 @@ def finish(prepared: Preparation, found: LoadedSites, progress: Progress | None 
         steering=prepared.steering,
         image=case.image.reference,
         rois=case.rois,
+        ct=case.image,
+        dvh=dvh_curves(settings, doses, target.name, results),
     )

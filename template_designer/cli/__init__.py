@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from template_designer._version import SOFTWARE_NAME, __version__
-from template_designer.cli import check, design, export, inspect, sources, suggest
+from template_designer.cli import check, design, export, inspect, report, sources, suggest
 from template_designer.cli.common import (
     EXIT_DEFECT,
     EXIT_DONE,
@@ -33,6 +33,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     inspect.inspect,
     check.check,
     export.export,
+    report.report,
     sources.sources,
 )
 """In the order of ``--help``."""

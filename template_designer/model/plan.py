@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dose import DoseField
 from template_designer.errors import GeometryError
-from template_designer.model.case import InputFile, PlanWarning, RoiSet
+from template_designer.model.case import ImageVolume, InputFile, PlanWarning, RoiSet
 from template_designer.model.delivery import NeedleDelivery
 from template_designer.model.dicom import ImageReference
 from template_designer.model.loading_report import LoadingReport
@@ -170,6 +170,18 @@ class GoalResult:
         return text
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DvhCurve:
+    """Cumulative dose-volume histogram of one structure, for pictures; metrics are never read off.
+
+    Its levels are whole parts of the prescription, which is one of them.
+    """
+
+    structure: str
+    dose_gy: NDArray[np.float64]  # (n,) rising from 0
+    volume_pct: NDArray[np.float64]  # (n,) part of the structure that gets so much or more
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """How much of the target no permitted seed can reach, and what hides it."""
@@ -236,6 +248,8 @@ class Plan:
     delivery: tuple[NeedleDelivery, ...] = ()  # one per needle, in the order of insertion
     loading: LoadingReport | None = None  # the loading beside bound, patterns and estimate
     steering: Steering | None = None  # what was held, closed or set by hand; None: nothing
+    ct: ImageVolume | None = None  # voxels, for pictures; None where the case was not read
+    dvh: tuple[DvhCurve, ...] = ()  # target first; empty where the case was not read
 
     @property
     def id(self) -> str:
