@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -211,8 +212,22 @@ def write_pages(
         _head_and_foot(pen, (plan, *beside), page.title, head, count)
         page.draw(pen)
         canvas.showPage()
-    canvas.save()
+    with _binary_streams():
+        canvas.save()
     return packed.getvalue()
+
+
+@contextmanager
+def _binary_streams() -> Iterator[None]:
+    """Streams as bytes instead of printable text: that coding takes seconds for a few pictures."""
+    from reportlab import rl_config
+
+    before = rl_config.useA85
+    rl_config.useA85 = 0
+    try:
+        yield
+    finally:
+        rl_config.useA85 = before
 
 
 def _head_and_foot(

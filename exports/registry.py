@@ -103,13 +103,35 @@ FORMATS: tuple[Format, ...] = (
         once(views.build),
         "pictures from operator, side, cord and skin; isodoses",
         needs_case=True,
+        by_design=False,
         problem=views.rendering_problem,
     ),
     Format("scene", "scene.html", scene.build, "3D scene for any browser", needs_case=True),
-    Format("slices", "slices/**.png", once(slices.build), "CT slices with dose", needs_case=True),
+    Format(
+        "slices",
+        "slices/**.png",
+        once(slices.build),
+        "CT slices with dose",
+        needs_case=True,
+        by_design=False,
+    ),
     Format("dvh", "dvh.png", once(dvh_plot.build), "dose-volume histograms", needs_case=True),
-    Format("report", "report.html", report_html.build, "the plan to read", needs_case=True),
-    Format("report-pdf", "report.pdf", report_pdf.build, "the same to print", needs_case=True),
+    Format(
+        "report",
+        "report.html",
+        report_html.build,
+        "the plan to read",
+        needs_case=True,
+        by_design=False,
+    ),
+    Format(
+        "report-pdf",
+        "report.pdf",
+        report_pdf.build,
+        "the same to print",
+        needs_case=True,
+        by_design=False,
+    ),
 )
 """In the order in which they are written."""
 
