@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from exports import file_names, slices
+from exports import slices
 from exports.again import read_plan
 from exports.opengl import SkippedFileError
 from exports.slice_draw import label_places
@@ -393,18 +393,6 @@ def test_sheets_are_signed_and_the_same_twice(demo, sheets):
         assert image.shape[1] == slices.WIDTH_PX
         assert image.shape[0] < 1.5 * slices.WIDTH_PX
         assert 0.2 < np.mean(image.max(axis=2) < 0.9) < 0.95  # neither blank nor filled
-    assert "slices/**.png" in file_names(demo)
-
-
-def test_design_writes_the_same_sheets(planned_demo, sheets):
-    """The plan read back with its case gives the pictures of the run that made it."""
-    folder = planned_demo[0] / "slices"
-    assert {path.stem for path in folder.iterdir()} == set(sheets)
-    for path in folder.iterdir():
-        now, then = pixels(sheets[path.stem]), pixels(path.read_bytes())
-        # seeds come back to 0.1 micrometre: an edge may round to the next shade, no more
-        assert np.abs(now - then).max() < 0.5
-        assert np.mean(np.abs(now - then) > 0.02) < 1e-3
 
 
 def test_without_the_ct_it_says_so(plan):
