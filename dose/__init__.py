@@ -49,6 +49,7 @@ from dose.tg43 import (
     geometry_function,
     radial_dose,
 )
+from dose.two_implants import two_implants_bed_gy
 from dose.units import (
     HALF_LIFE_DAYS,
     MBQ_PER_MCI,
@@ -113,5 +114,6 @@ __all__ = [
     "source_names",
     "strength_on",
     "target_metrics",
+    "two_implants_bed_gy",
     "volume_pct_at_dose",
 ]

@@ -104,7 +104,7 @@ def implant_bed_gy(
     """
     doses = _not_negative(dose_gy, "dose_gy")
     ratio = validate_number(alpha_beta_gy, "alpha_beta_gy", above=0.0)
-    decay, repair = _rates_per_day(source, repair_half_time_h)
+    decay, repair = rates_per_day(source, repair_half_time_h)
     if days is None:
         return np.asarray(doses * (1.0 + doses * decay / (repair + decay) / ratio))
     time = float(_not_negative(validate_number(days, "days"), "days"))
@@ -166,7 +166,7 @@ def implant_bed_with_repopulation_gy(
     kick_off = float(
         _not_negative(validate_number(kick_off_days, "kick_off_days"), "kick_off_days")
     )
-    decay, repair = _rates_per_day(source, repair_half_time_h)
+    decay, repair = rates_per_day(source, repair_half_time_h)
     growth_gy_per_day = math.log(2.0) / (alpha * doubling)
     excess = np.maximum(doses * decay / growth_gy_per_day, 1.0)  # of killing over growth at first
     time = np.maximum(np.log(excess) / decay, kick_off)
@@ -269,7 +269,8 @@ def _mean_decay(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(-np.expm1(-safe) / safe)
 
 
-def _rates_per_day(source: SeedModel, repair_half_time_h: Any) -> tuple[float, float]:
+def rates_per_day(source: SeedModel, repair_half_time_h: Any) -> tuple[float, float]:
+    """Decay and repair, 1/day; for this package's own use."""
     half_time = validate_number(repair_half_time_h, "repair_half_time_h", above=0.0)
     return math.log(2.0) / source.half_life_days, math.log(2.0) * HOURS_PER_DAY / half_time
 

@@ -23,10 +23,11 @@ def main(out: Path) -> None:
     """Plan both and write ``OUT/two_entry_planes.png``."""
     with demo_case_file() as case_file:
         case = read_case(case_file)
+    quick = case.settings.loading.model_copy(update={"search_moves": 2000})  # default: 64000
     reached, covered = [], []
     for name, plane in PLANES.items():
         entry = EntrySettings(**plane, up_lps=(0.0, 0.0, 1.0))
-        settings = case.settings.model_copy(update={"entry": (entry,)})
+        settings = case.settings.model_copy(update={"entry": (entry,), "loading": quick})
         plan = design(replace(case, settings=settings))
         reached.append(plan.reach.reachable_pct)
         covered.append(plan.metrics[settings.target.structure]["v100_pct"])

@@ -218,7 +218,7 @@ def _same_case(folder: Path, read: PlanFile, case: Case, case_file: Path) -> Non
 
 
 def _plan(read: PlanFile, source: SeedSource) -> Plan:
-    seeds = Seeds.of(read.templates, source.model, source.air_kerma_strength_u)
+    seeds = Seeds.of(read.templates, source.model, source.air_kerma_strength_u, read.earlier_seeds)
     return Plan(
         settings=read.settings,
         software_version=read.software_version,
@@ -236,6 +236,7 @@ def _plan(read: PlanFile, source: SeedSource) -> Plan:
         delivery=read.delivery,
         steering=read.steering,
         loading=read.loading,
+        earlier_seeds=read.earlier_seeds,
     )
 
 
@@ -250,7 +251,7 @@ def _with_case(plan: Plan, case: Case) -> Plan:
     ]
     bone = bone_names(settings.bone.patterns, tuple(solids))
     judged = {name: solids[name] for name in judged_structures(settings, target.name, plan.goals)}
-    seeds = Seeds.of(plan.templates, source, plan.air_kerma_strength_u)
+    seeds = Seeds.of(plan.templates, source, plan.air_kerma_strength_u, plan.earlier_seeds)
     doses = structure_doses(settings, judged, target, seeds)
     return replace(
         plan,

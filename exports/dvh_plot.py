@@ -113,7 +113,7 @@ def draw(plan: Plan) -> Figure:
     axes: Any = figure.add_axes(
         (90 / WIDTH_PX, foot_px / height_px, 980 / WIDTH_PX, (height_px - foot_px - 70) / height_px)
     )
-    looks = _curve_looks(plan)
+    looks = curve_looks(plan)
     marks = [mark for mark in (goal_mark(goal, plan) for goal in plan.goals) if mark is not None]
     _draw_axes(axes, plan, marks)
     for curve in plan.dvh:
@@ -131,7 +131,7 @@ def draw(plan: Plan) -> Figure:
     return figure
 
 
-def _curve_looks(plan: Plan) -> dict[str, tuple[str, Any]]:
+def curve_looks(plan: Plan) -> dict[str, tuple[str, Any]]:
     """Colour and dash of each curve; organs that have a colour in the slices keep it."""
     target, *organs = (curve.structure for curve in plan.dvh)
     in_slices = structure_looks(plan, [target, *organs])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,6 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from template_designer.errors import OutputError
+
+_HIDDEN = re.compile(r"\..+\.[0-9a-f]{12}\.(tmp|old)")
+"""What :func:`_staging_folder` and :func:`_move_into_place` call theirs."""
 
 
 def write_files(
@@ -82,6 +86,60 @@ def add_files(target: Path, contents: Mapping[str, bytes], *, overwrite: bool) -
                 )
         _swap_in(staging, target, names)
     return names
+
+
+def put_files(folder: Path, contents: Mapping[str, bytes], *, overwrite: bool) -> tuple[str, ...]:
+    """Write files into a folder, new or not: all of them or none; others there stay.
+
+    Parameters
+    ----------
+    folder : Path
+        Full path; parents are made.
+    contents : mapping of str to bytes
+        As for :func:`write_files`.
+    overwrite : bool
+        Replace files of these names.
+
+    Raises
+    ------
+    OutputError
+        As for :func:`add_files`.
+    """
+    if folder.exists():
+        return add_files(folder, contents, overwrite=overwrite)
+    return write_files(folder, contents, lambda: None, overwrite=False)
+
+
+@contextmanager
+def whole_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A hidden folder to fill, which becomes ``target`` at the end.
+
+    Nothing is left of it where the work inside fails; a killed process leaves it under a name that
+    :func:`abandoned_folders` finds.
+
+    Parameters
+    ----------
+    target : Path
+        Full path; parents are made.
+    overwrite : bool
+        Replace the folder that is there.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    with _one_line(target), _made_parents(target.parent), _staging_folder(target) as staging:
+        yield staging
+        _sync_folder(staging)
+        _move_into_place(staging, target, overwrite)
+
+
+def abandoned_folders(parent: Path) -> tuple[Path, ...]:
+    """Hidden folders that killed processes left in a folder."""
+    if not parent.is_dir():
+        return ()
+    return tuple(sorted(path for path in parent.iterdir() if _HIDDEN.fullmatch(path.name)))
 
 
 @contextmanager

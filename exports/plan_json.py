@@ -19,6 +19,7 @@ from exports.rounding import rounded, rounded_down, rounded_up
 from template_designer.errors import OutputError
 from template_designer.frames import transform_points
 from template_designer.model import BiologyResult, Hole, Needle, Plan, SeedSource, Template
+from template_designer.model.earlier_seeds import EarlierSeeds
 from template_designer.model.steering import Steering
 
 SCHEMA = 1
@@ -28,6 +29,7 @@ _LENGTH_DIGITS = 4  # 0.1 micrometre: positions and depths agree to 0.001 mm
 _CLEARANCE_DIGITS = 3  # rounded down
 _NUMBER_DIGITS = 4  # Gy, percent, cm3, indices
 _STRENGTH_DIGITS = 6  # U
+_AXIS_DIGITS = 6
 
 
 def build(plan: Plan) -> bytes:
@@ -104,6 +106,7 @@ def _content(plan: Plan) -> dict[str, Any]:
         "robust": None if plan.robust is None else robust_data(plan.robust),
         "loading": None if plan.loading is None else loading_data(plan.loading),
         "steering": None if plan.steering is None else _steering(plan.steering),
+        **({} if plan.earlier_seeds is None else {"earlier_seeds": _earlier(plan.earlier_seeds)}),
         "warnings": [{"code": item.code, "text": item.text} for item in plan.warnings],
         # the case's tables as they were stated, with exact names: see inputs/plan_file.py
         "case": plan.settings.model_dump(mode="json", by_alias=True, exclude_unset=True),
@@ -124,6 +127,24 @@ def _steering(steering: Steering) -> dict[str, Any]:
         "load": [str(load) for load in steering.load],
         "max_needles": steering.max_needles,
         "max_seeds": steering.max_seeds,
+    }
+
+
+def _earlier(seeds: EarlierSeeds) -> dict[str, Any]:
+    """Seeds of an implant before; ``metrics`` and every dose count them."""
+    return {
+        "evaluation_sha256": seeds.evaluation_sha256,
+        "implanted": None if seeds.implanted is None else seeds.implanted.isoformat(),
+        "seeds": [
+            {
+                "center_lps_mm": _point(center, "earlier seed"),
+                "axis_lps": [rounded(value, _AXIS_DIGITS) for value in axis],
+                "air_kerma_strength_u": rounded(strength, _STRENGTH_DIGITS),
+            }
+            for center, axis, strength in zip(
+                seeds.centers_lps_mm, seeds.axes_lps, seeds.strength_u, strict=True
+            )
+        ],
     }
 
 

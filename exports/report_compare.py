@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from exports.needle_rows import NeedleRow, needle_rows
@@ -29,21 +29,23 @@ from exports.report_numbers import (
     strength,
     verdict,
 )
-from exports.report_pictures import pictures
+from exports.report_pictures import Place, pictures
 from exports.report_tables import version_table
 from template_designer.model import GoalResult, Plan
 
-_BOTH = (Column("A", True), Column("B", True), Column("B − A", True))
+Metrics = Mapping[str, Mapping[str, float]]
+"""Metrics of structures, by the names of ``plan.json``."""
+
 _ABSENT = "not in it"
 
 
 def comparison_document(a: Plan, b: Plan) -> Document:
     """The report of plan B beside plan A."""
-    summary = (_sameness(a, b), _overview(a, b), _goals(a, b), *_warnings(a, b))
+    summary = (_sameness(a, b), _overview(a, b), goals_beside(a.goals, b.goals), *_warnings(a, b))
     sections = [
         Section("summary", "Two plans side by side", summary),
         Section("pictures", "Pictures", _side_by_side(a, b), is_wide=True),
-        Section("dose", "Dose", (_metrics(a, b),)),
+        Section("dose", "Dose", (metrics_beside(a.metrics, b.metrics),)),
         Section("needles", "Needles", (_needles(a, b),), is_wide=True),
         Section("inputs", "Inputs and versions", (_inputs(a, b), version_table(b))),
     ]
@@ -135,12 +137,14 @@ def _counted(name: str, a: float, b: float, digits: int = 0) -> Row:
     return Row((name, number(a, digits), number(b, digits), difference(a, b, digits)))
 
 
-def _goals(a: Plan, b: Plan) -> Table:
-    """Every goal of either plan; one that is asked for differently stands twice."""
-    of_a, of_b = ({_goal_key(goal): goal for goal in plan.goals} for plan in (a, b))
+def goals_beside(
+    of_a: Iterable[GoalResult], of_b: Iterable[GoalResult], heads: tuple[str, str] = ("A", "B")
+) -> Table:
+    """Every goal of either side; one that is asked for differently stands twice."""
+    by_key = tuple({_goal_key(goal): goal for goal in goals} for goals in (of_a, of_b))
     rows = []
-    for key in dict.fromkeys((*of_a, *of_b)):
-        in_a, in_b = of_a.get(key), of_b.get(key)
+    for key in dict.fromkeys((*by_key[0], *by_key[1])):
+        in_a, in_b = by_key[0].get(key), by_key[1].get(key)
         stated = in_a or in_b
         if stated is None:  # the key is of one of them
             continue
@@ -162,13 +166,14 @@ def _goals(a: Plan, b: Plan) -> Table:
         )
     columns = (
         Column("goal"),
-        Column("A", True),
-        Column("result of A"),
-        Column("B", True),
-        Column("result of B"),
-        Column("B − A", True),
+        *(c for head in heads for c in (Column(head, True), Column(f"result of {head}"))),
+        Column(_change_head(heads), True),
     )
     return Table("Goals", columns, tuple(rows))
+
+
+def _change_head(heads: tuple[str, str]) -> str:
+    return f"{heads[1]} − {heads[0]}"
 
 
 def _goal_key(goal: GoalResult) -> tuple[object, ...]:
@@ -189,10 +194,7 @@ def _warnings(a: Plan, b: Plan) -> tuple[Lines, Lines]:
 
 def _side_by_side(a: Plan, b: Plan) -> tuple[Part, ...]:
     """Every picture of A beside the same of B."""
-    of_a, of_b = (
-        {p.title: p for of_dose in (False, True) for p in pictures(plan, of_dose=of_dose)}
-        for plan in (a, b)
-    )
+    of_a, of_b = ({p.title: p for place in Place for p in pictures(plan, place)} for plan in (a, b))
     found = []
     for title in dict.fromkeys((*of_a, *of_b)):
         known = of_a.get(title) or of_b[title]
@@ -202,18 +204,20 @@ def _side_by_side(a: Plan, b: Plan) -> tuple[Part, ...]:
     return tuple(found)
 
 
-def _metrics(a: Plan, b: Plan) -> Table:
+def metrics_beside(of_a: Metrics, of_b: Metrics, heads: tuple[str, str] = ("A", "B")) -> Table:
+    """Every metric of every structure of either side."""
     rows = []
-    for structure in dict.fromkeys((*a.metrics, *b.metrics)):
-        of_a, of_b = (plan.metrics.get(structure, {}) for plan in (a, b))
-        for key in dict.fromkeys((*of_a, *of_b)):
+    for structure in dict.fromkeys((*of_a, *of_b)):
+        in_a, in_b = (metrics.get(structure, {}) for metrics in (of_a, of_b))
+        for key in dict.fromkeys((*in_a, *in_b)):
             name, unit = metric_name(key)
             digits = metric_digits(key)
-            before, after = of_a.get(key), of_b.get(key)
+            before, after = in_a.get(key), in_b.get(key)
             cells = (number(before, digits), number(after, digits))
             change = difference(before, after, digits)
             rows.append(Row((structure, name, unit or "ratio", *cells, change)))
-    columns = (Column("structure"), Column("metric"), Column("unit"), *_BOTH)
+    numbers = (Column(head, True) for head in (*heads, _change_head(heads)))
+    columns = (Column("structure"), Column("metric"), Column("unit"), *numbers)
     return Table("Metrics of all structures", columns, tuple(rows))
 
 

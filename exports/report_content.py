@@ -20,8 +20,9 @@ from exports.report_document import (
     facts,
 )
 from exports.report_evaluation import biology_tables, robust_tables
+from exports.report_map import EntryMap, map_parts
 from exports.report_numbers import goal_value, limit_text, number, strength, verdict
-from exports.report_pictures import pictures
+from exports.report_pictures import Place, left_out, pictures
 from exports.report_tables import (
     input_table,
     loading_tables,
@@ -36,14 +37,22 @@ from template_designer.model.derived import SIDES
 GOAL_COLUMNS = (Column("structure"), Column("metric"), Column("goal"), Column("plan", True))
 
 
-def plan_document(plan: Plan) -> Document:
-    """The report of one plan."""
+def plan_document(plan: Plan, *, full: bool = True, entry_map: EntryMap | None = None) -> Document:
+    """The report of one plan, with what ``suggest`` found for its case where that is given.
+
+    Without ``full`` only with pictures that are drawn in no time.
+    """
+    shown = {place: pictures(plan, place, full=full) for place in Place}
+    views = (*shown[Place.PICTURES], *([] if full else _left_out_lines()))
+    reach = (*loading_tables(plan), *shown[Place.REACH], reach_table(plan))
+    if entry_map is not None:
+        reach += map_parts(entry_map)
     sections = [
         Section("summary", "Summary", summary_parts(plan)),
-        Section("pictures", "Pictures", pictures(plan, of_dose=False), is_wide=True),
-        Section("dose", "Dose", (*pictures(plan, of_dose=True), *metric_tables(plan))),
         Section("needles", "Needles", needle_tables(plan), is_wide=True),
-        Section("loading", "Loading and reach", (*loading_tables(plan), reach_table(plan))),
+        Section("pictures", "Pictures", views, is_wide=True),
+        Section("dose", "Dose", (*shown[Place.DOSE], *metric_tables(plan))),
+        Section("loading", "Loading and reach", reach),
         Section("biology", "Biology: a model, not measured", biology_tables(plan)),
         Section("placement", "Placement errors", robust_tables(plan)),
         Section("inputs", "Inputs and versions", (input_table(plan), version_table(plan))),
@@ -54,6 +63,15 @@ def plan_document(plan: Plan) -> Document:
         plans=(plan,),
         sections=tuple(section for section in sections if section.parts),
     )
+
+
+def _left_out_lines() -> list[Lines]:
+    """Where to find what a quick report does not show."""
+    names = left_out()
+    if not names:
+        return []
+    told = "template-designer report DIR --case CASE.toml draws them and writes a PDF too."
+    return [Lines("", (f"Not in this report: {names}. {told}",))]
 
 
 def summary_parts(plan: Plan) -> tuple[Part, ...]:
@@ -139,6 +157,7 @@ def plan_facts(plan: Plan) -> list[tuple[str, str]]:
     pairs += [
         ("seeds", f"{plan.seed_count}, together {total_u:.2f} U"),
         ("needles", _needles_text(plan)),
+        *_earlier_facts(plan),
         *_steering_facts(plan),
     ]
     return pairs
@@ -188,6 +207,17 @@ def _target_text(plan: Plan) -> str:
     if target.cropped_by:
         text += f"; ends {target.crop_gap_mm:g} mm before {_list(target.cropped_by)}"
     return text
+
+
+def _earlier_facts(plan: Plan) -> list[tuple[str, str]]:
+    """Seeds that lay there before: without them no dose of the plan can be understood."""
+    before = plan.earlier_seeds
+    if before is None:
+        return []
+    text = f"{len(before.strength_u)}, together {float(before.strength_u.sum()):.2f} U"
+    if before.implanted is not None:
+        text += f" on {before.implanted}"
+    return [("seeds of an implant before, counted in every dose", text)]
 
 
 def _steering_facts(plan: Plan) -> list[tuple[str, str]]:

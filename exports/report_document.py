@@ -89,7 +89,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Document:
-    """A report of one plan, or of two."""
+    """A report of one plan, of two, or of a series of cases (then without plans)."""
 
     title: str
     head: tuple[str, str]  # the first lines on every sheet of paper: whose plan this is

@@ -10,6 +10,7 @@ from exports.folders import add_files, write_files
 from exports.report_compare import comparison_document
 from exports.report_content import plan_document
 from exports.report_html import html_of
+from exports.report_map import EntryMap, check_map
 from exports.report_pdf import pdf_of
 from template_designer._version import SOFTWARE_NAME
 from template_designer.errors import OutputError
@@ -48,16 +49,33 @@ def report_targets(output: str | os.PathLike[str], plans: int) -> tuple[Path, ..
     return files
 
 
-def write_report(plans: Sequence[Plan], files: Sequence[Path]) -> None:
+def write_report(
+    plans: Sequence[Plan], files: Sequence[Path], entry_map: EntryMap | None = None
+) -> None:
     """Write a report of one plan, or of two side by side: every file, or none.
+
+    Parameters
+    ----------
+    plans : sequence of Plan
+        One or two.
+    files : sequence of Path
+        As :func:`report_targets` gives them.
+    entry_map : EntryMap, optional
+        Of the case of the one plan; see :func:`exports.report_map.read_entry_map`.
 
     Raises
     ------
+    InputError
+        If the map is of another case.
     OutputError
         If a file cannot be written, or one that is not ours stands there.
     """
     first, *others = plans
-    document = comparison_document(first, *others) if others else plan_document(first)
+    if entry_map is not None:
+        check_map(entry_map, first)
+    document = (
+        comparison_document(first, *others) if others else plan_document(first, entry_map=entry_map)
+    )
     contents = {file.name: _LAYOUTS[file.suffix.lower()](document) for file in files}
     folder = files[0].parent
     if not folder.exists():

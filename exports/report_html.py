@@ -37,6 +37,11 @@ def build(plan: Plan) -> bytes:
     return html_of(plan_document(plan))
 
 
+def build_quick(plan: Plan) -> bytes:
+    """The same without the pictures that take seconds: what ``design`` writes."""
+    return html_of(plan_document(plan, full=False))
+
+
 def html_of(document: Document) -> bytes:
     """Lay a document out as one self-contained page."""
     sections = document.sections

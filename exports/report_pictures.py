@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache, partial
 
-from exports import dvh_plot, preview, slices, views
+from exports import dvh_plot, preview, report_reach, slices, views
 from exports.opengl import SkippedFileError
 from exports.report_document import Picture
 from template_designer.model import Plan
@@ -20,6 +21,14 @@ NO_CASE = (
 )
 
 
+class Place(Enum):
+    """Section of a report that a picture stands in, by its anchor."""
+
+    PICTURES = "pictures"
+    DOSE = "dose"  # above the metrics
+    REACH = "loading"  # beside what seeds reach
+
+
 @dataclass(frozen=True, slots=True)
 class PictureKind:
     """What a report shows: how it is called, what it shows, what draws it."""
@@ -27,7 +36,8 @@ class PictureKind:
     title: str
     caption: str
     build: Callable[[Plan], Drawn]
-    shows_dose: bool = False  # stands beside the metrics, not among the views
+    place: Place = Place.PICTURES
+    only_full: bool = False  # takes seconds: left out of the report that ``design`` writes
 
 
 @lru_cache(maxsize=8)  # by the plan itself: every kind of picture for two plans
@@ -58,31 +68,48 @@ PICTURES: tuple[PictureKind, ...] = (
         "View",
         "Needles, seeds, target and organs; L, R, H, F, A, P are the patient's directions.",
         views.build,
+        only_full=True,
     ),
     PictureKind(
         "CT slices",
         "The CT with contours, needles, seeds and isodose lines as planned.",
         slices.build,
+        only_full=True,
     ),
     PictureKind(
         "Dose-volume histograms",
         "Part of each structure that gets a dose or more, with the goals marked.",
         dvh_plot.build,
-        shows_dose=True,
+        Place.DOSE,
+    ),
+    PictureKind(
+        "What seeds reach",
+        "Hatched: the part of the target that no permitted seed comes near. Two slices through its "
+        "middle, and what hides it.",
+        report_reach.build,
+        Place.REACH,
     ),
 )
 """In the order in which they are shown."""
 
 
-def pictures(plan: Plan, *, of_dose: bool) -> tuple[Picture, ...]:
-    """The pictures of a plan; in the place of one that cannot be drawn stands why."""
-    kinds = [kind for kind in PICTURES if kind.shows_dose is of_dose]
+def pictures(plan: Plan, place: Place, *, full: bool = True) -> tuple[Picture, ...]:
+    """The pictures of a plan in one section; in the place of one that cannot be drawn stands why.
+
+    Without ``full`` those that take seconds are left out.
+    """
+    kinds = [k for k in PICTURES if k.place is place and (full or not k.only_full)]
     return tuple(picture for kind in kinds for picture in _of_kind(kind, plan))
+
+
+def left_out() -> str:
+    """What the report that ``design`` writes does not show; empty where it shows everything."""
+    return ", ".join(kind.title for kind in PICTURES if kind.only_full)
 
 
 def missing_pictures(plan: Plan) -> tuple[str, ...]:
     """A line for every picture that a report of the plan cannot show."""
-    found = (*pictures(plan, of_dose=False), *pictures(plan, of_dose=True))
+    found = [picture for place in Place for picture in pictures(plan, place)]
     return tuple(f"{item.title}: {item.missing}" for item in found if item.png is None)
 
 

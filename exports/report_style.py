@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exports.plan_json import plan_hash
 from exports.report_document import Document
+from template_designer.model.paper import Paper
 
 _SCREEN = """
 *{box-sizing:border-box}
@@ -36,7 +37,7 @@ p.loud{border:3px solid #111;padding:.6rem .8rem;font-weight:600}
 figure{margin:1.2rem 0}
 img{display:block;max-width:100%;height:auto;border:1px solid #767676}
 figcaption{margin-top:.3rem;max-width:60rem}
-.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,36rem),1fr));gap:0 1rem}
+.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1fr));gap:0 1rem}
 .missing p{border:2px dashed #111;padding:.8rem}
 """
 
@@ -72,8 +73,8 @@ _AROUND_PICTURE_MM = 70.0
 
 
 def style(document: Document) -> str:
-    """The style sheet of a document, for the paper of its first plan."""
-    paper = document.plans[0].settings.report.paper
+    """The style sheet of a document, for the paper of its first plan; A4 where it has none."""
+    paper = document.plans[0].settings.report.paper if document.plans else Paper.A4
     # hexadecimal digits only: nothing of a name stands in the style sheet
     seal = "; ".join(f"plan hash {plan_hash(plan)}" for plan in document.plans)
     across_mm, down_mm = paper.size_mm

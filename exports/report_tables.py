@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from exports.needle_rows import ROUNDING, Clearance, NeedleRow, needle_rows, states_order
 from exports.needle_sheet_table import step_parts
@@ -157,7 +157,7 @@ def _with_unit(key: str) -> str:
 
 def _needle_cells(row: NeedleRow) -> tuple[str, ...]:
     seeds = "; ".join(f"{mm:g}" for mm in row.seeds_from_tip_mm)
-    steps = " ".join(part.replace("\N{BALLOT BOX} ", "") for part in step_parts(row))
+    steps = _in_one_line([part.replace("\N{BALLOT BOX} ", "") for part in step_parts(row)])
     access = "" if row.access_gauge is None else f"; ACCESS {row.access_gauge}G FIRST"
     return (
         str(row.number),
@@ -171,6 +171,11 @@ def _needle_cells(row: NeedleRow) -> tuple[str, ...]:
         f"{row.bone_mm:.1f}{access}",
         "; ".join(_clearance_text(found) for found in _clearances(row)) or NOTHING,
     )
+
+
+def _in_one_line(parts: Sequence[str]) -> str:
+    """Readings behind each other: ``cartridge 1: 118.4; −7.5 → 110.9; cartridge 2: 103.4``."""
+    return "; ".join(parts).replace(":; ", ": ")
 
 
 def _clearances(row: NeedleRow) -> list[Clearance]:

@@ -44,19 +44,32 @@ def draw_panel(
     labelled = labelled_needles(plan)
     parts = needle_parts(labelled, plane, 0.5 * pitch_mm)
     needles = [labelled[label] for label in {part.label: None for part in parts}]
+    draw_ct(axes, ct, plane, window)
+    shown = draw_outlines(axes, plane, window, outlines, looks)
+    draw_isodoses(axes, 100.0 / plan.prescription_gy * dose_values(plan, plane, window), window)
+    for mark in seed_marks(needles, plane, pitch_mm):
+        draw_seed(axes, mark)
+    draw_frame(axes, plane, window)
+    _draw_needles(axes, parts, window)
+    return shown
+
+
+def draw_ct(axes: Any, ct: ImageVolume, plane: Plane, window: Window) -> None:
+    """The CT in a plane, in the soft-tissue window."""
     axes.set_facecolor("black")
     axes.imshow(
         ct_values(ct, plane, window), cmap="gray", vmin=SOFT_TISSUE_HU[0], vmax=SOFT_TISSUE_HU[1],
         origin="lower", extent=_extent(window), interpolation="bilinear", zorder=0,
     )  # fmt: skip
+
+
+def draw_outlines(
+    axes: Any, plane: Plane, window: Window, outlines: Outlines, looks: Mapping[str, Look]
+) -> set[str]:
+    """Outlines of the structures; the names of those that the plane cuts within the window."""
     cut = {name: outlines.cut(name, plane, window) for name in looks}
     for name, lines in cut.items():
         _draw_outline(axes, name, looks[name], lines, window)
-    _draw_isodoses(axes, plan, plane, window)
-    for mark in seed_marks(needles, plane, pitch_mm):
-        _draw_seed(axes, mark)
-    _draw_frame(axes, plane, window)
-    _draw_needles(axes, parts, window)
     return {name for name, lines in cut.items() if any(_visible(line, window) for line in lines)}
 
 
@@ -98,9 +111,9 @@ def _visible(line: NDArray[np.float64], window: Window) -> bool:
     return bool((across & (y > window.bottom_mm) & (y < window.top_mm)).any())
 
 
-def _draw_isodoses(axes: Any, plan: Plan, plane: Plane, window: Window) -> None:
+def draw_isodoses(axes: Any, percent: NDArray[np.float64], window: Window) -> None:
+    """Isodose lines of doses on the raster of a window, in percent of the prescription."""
     across, along = window.raster()
-    percent = 100.0 / plan.prescription_gy * dose_values(plan, plane, window)
     for level, colour, dash, width in ISODOSES:
         if not percent.min() < level < percent.max():
             continue
@@ -157,7 +170,7 @@ def label_places(
     return [(label, place) for label, place, _ in placed]
 
 
-def _draw_seed(axes: Any, mark: SeedMark) -> None:
+def draw_seed(axes: Any, mark: SeedMark, colour: str = SEED_COLOUR) -> None:
     """A seed as a box of its length as foreshortened, never shorter than wide."""
     length_mm, width_mm = _SEED_MM
     part = float(np.linalg.norm(mark.axis))
@@ -166,13 +179,13 @@ def _draw_seed(axes: Any, mark: SeedMark) -> None:
     half = 0.5 * max(length_mm * part, width_mm) * along
     side = 0.5 * width_mm * across
     corners = mark.center_mm + np.stack([half + side, half - side, -half - side, -half + side])
-    colour = SEED_COLOUR if mark.in_plane else "none"
+    face = colour if mark.in_plane else "none"
     axes.fill(
-        corners[:, 0], corners[:, 1], facecolor=colour, edgecolor="white", lw=0.9, zorder=6,
+        corners[:, 0], corners[:, 1], facecolor=face, edgecolor="white", lw=0.9, zorder=6,
     )  # fmt: skip
 
 
-def _draw_frame(axes: Any, plane: Plane, window: Window) -> None:
+def draw_frame(axes: Any, plane: Plane, window: Window) -> None:
     """Title, place, letters on four sides, a bar of a round length."""
     axes.set_xlim(window.left_mm, window.right_mm)
     axes.set_ylim(window.bottom_mm, window.top_mm)

@@ -101,7 +101,9 @@ def dose_values(plan: Plan, plane: Plane, window: Window) -> NDArray[np.float64]
     dose_gy = plan.dose.interpolate(points, outside_gy=-1.0)
     outside = dose_gy < 0.0
     if outside.any():
-        seeds = Seeds.of(plan.templates, plan.source.model, plan.air_kerma_strength_u)
+        seeds = Seeds.of(
+            plan.templates, plan.source.model, plan.air_kerma_strength_u, plan.earlier_seeds
+        )
         dose_gy[outside] = seeds.dose_gy(points[outside])
     return dose_gy.reshape(along.size, across.size)
 

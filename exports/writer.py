@@ -38,6 +38,7 @@ def write_plan(
     *,
     overwrite: bool = False,
     progress: Progress | None = None,
+    exporters: Mapping[str, Build] | None = None,
 ) -> WrittenPlan:
     """Write every file of a plan into a folder.
 
@@ -54,6 +55,8 @@ def write_plan(
         Also take a folder that holds a written plan and nothing else, and replace it whole.
     progress : callable, optional
         Called with each file name.
+    exporters : mapping, optional
+        Part of :data:`exports.registry.EXPORTERS`, to write less; ``plan.json`` must be in it.
 
     Returns
     -------
@@ -70,7 +73,8 @@ def write_plan(
     _refuse_broken_rules(plan)
     target = check_folder(folder, overwrite=overwrite)
     notes: list[str] = []
-    contents = file_contents(as_written(plan), EXPORTERS, notes, progress)
+    chosen = EXPORTERS if exporters is None else exporters
+    contents = file_contents(as_written(plan), chosen, notes, progress)
     # looked at again before the files move in: others may have written there meanwhile
     names = write_files(
         target, contents, lambda: _check_target(target, overwrite), overwrite=overwrite

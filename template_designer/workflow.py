@@ -5,14 +5,15 @@ Case -> solids -> plate -> needle paths -> seed sites -> chosen seeds -> needles
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from template_designer._version import __version__
 from template_designer.errors import NoSafePlanError
 from template_designer.inputs import used_names
-from template_designer.model import Case, CaseSettings, Plan, PlanWarning
+from template_designer.model import BiologyResult, Case, CaseSettings, Plan, PlanWarning
 from template_designer.model.earlier import EarlierPlan
+from template_designer.model.loading_report import LoadingReport
 from template_designer.model.steering import Steering
 from template_designer.planning.advice import plan_warnings, why_no_plan
 from template_designer.planning.approach import Approach, needle_rules, prepare_approach
@@ -22,6 +23,7 @@ from template_designer.planning.delivery import deliver, delivery_warnings
 from template_designer.planning.dvh import dvh_curves
 from template_designer.planning.evaluate import (
     Seeds,
+    StructureDose,
     goal_results,
     structure_doses,
     structure_metrics,
@@ -35,6 +37,7 @@ from template_designer.planning.pictures import plan_surfaces
 from template_designer.planning.reach import largest_v100_pct, reach_of_target
 from template_designer.planning.structures import build_structures, target_solid
 from template_designer.planning.suggest import refine_entries
+from template_designer.planning.supplement import days_after
 from template_designer.planning.template import build_template
 from template_designer.planning.together import join_sites
 
@@ -128,13 +131,21 @@ def prepare(
     earlier: EarlierPlan | None = None,
 ) -> Preparation:
     """Structures, plates, needle paths and permitted seed positions of a case."""
-    say = progress or (lambda text: None)
     steering = steering or Steering()
-    settings, source = with_limits(case.settings, steering), case.source.model
+    prepared = lay_out(case, with_limits(case.settings, steering), progress)
+    refuse_blocked(prepared)
+    return steered_preparation(prepared, steering, earlier)
 
+
+def lay_out(case: Case, settings: CaseSettings, progress: Progress | None = None) -> Preparation:
+    """As :func:`prepare`, before anything is asked for, even where every hole is blocked.
+
+    ``settings`` are those of the case, or the same with other limits or entry planes.
+    """
+    say = progress or (lambda text: None)
     say("building structures")
     solids, odd = build_structures(case, used_names(settings))
-    target = target_solid(settings, solids)
+    target, source = target_solid(settings, solids), case.source.model
 
     say("measuring needle paths")
     settings, refined = refine_entries(settings, case.image, solids, target, source)
@@ -142,15 +153,42 @@ def prepare(
         prepare_approach(settings, entry, case.image, solids, target, source)
         for entry in settings.entry
     )
-    joined = join_sites(approaches, settings.template.pitch_mm)
     goals = goals_or_default(settings, solids)
+    joined = join_sites(approaches, settings.template.pitch_mm)
     statement = LoadingStatement(settings, case.source, joined, target, goals, solids)
-    prepared = Preparation(case, settings, approaches, statement, (*case.warnings, *odd, *refined))
-    for name, approach in zip(prepared.plate_names, approaches, strict=True):
+    return Preparation(case, settings, approaches, statement, (*case.warnings, *odd, *refined))
+
+
+def refuse_blocked(prepared: Preparation) -> None:
+    """Refuse a plate without a permitted seed position.
+
+    Raises
+    ------
+    NoSafePlanError
+        With the reason.
+    """
+    for name, approach in zip(prepared.plate_names, prepared.approaches, strict=True):
         if not len(approach.sites):
-            raise NoSafePlanError(why_no_plan(settings, approach, name))
+            raise NoSafePlanError(why_no_plan(prepared.settings, approach, name))
+
+
+def steered_preparation(
+    prepared: Preparation, steering: Steering, earlier: EarlierPlan | None = None
+) -> Preparation:
+    """A preparation with what is held, closed or set by hand, and the plan to start from.
+
+    Raises
+    ------
+    CaseError
+        If a wish cannot be kept.
+    """
     steered = steered_loading(
-        statement, approaches, prepared.plate_names, case.inputs, steering, earlier
+        prepared.loading,
+        prepared.approaches,
+        prepared.plate_names,
+        prepared.case.inputs,
+        steering,
+        earlier,
     )
     return replace(
         prepared,
@@ -183,17 +221,22 @@ def finish(prepared: Preparation, found: LoadedSites, progress: Progress | None 
     delivery = deliver(settings, templates, found.source.model)
 
     say("computing dose and metrics")
-    seeds = Seeds.of(templates, found.source.model, found.source.air_kerma_strength_u)
+    before = prepared.loading.earlier
+    seeds = Seeds.of(templates, found.source.model, found.source.air_kerma_strength_u, before)
     field = seeds.field(prescription_gy)
     most_v100_pct = largest_v100_pct(found.problem, settings.loading)
     reach = reach_of_target(target, approaches, settings, most_v100_pct)
     doses = structure_doses(settings, solids, target, seeds)
     metrics = structure_metrics(settings, doses, target.name, field, reach)
     results = goal_results(prepared.loading.goals, doses, metrics, prescription_gy)
-    report, odd_number = report_loading(
-        prepared.loading, approaches, found, metrics[target.name]["v100_pct"]
-    )
-    causes = goal_causes(prepared.loading, found, results, reach, case.image, prepared.locks)
+    report: LoadingReport | None = None
+    odd_number: tuple[PlanWarning, ...] = ()
+    causes: dict[int, str] = {}
+    if before is None:  # bounds, patterns and causes are of implants that stand alone
+        report, odd_number = report_loading(
+            prepared.loading, approaches, found, metrics[target.name]["v100_pct"]
+        )
+        causes = goal_causes(prepared.loading, found, results, reach, case.image, prepared.locks)
 
     say("building surfaces")
     return Plan(
@@ -214,12 +257,32 @@ def finish(prepared: Preparation, found: LoadedSites, progress: Progress | None 
         dose=field,
         rules=needle_rules(settings),
         surfaces=plan_surfaces(settings, solids, target, bone, approaches),
-        biology=biology_results(settings, found.source.model, doses, metrics),
+        biology=_biology(prepared, found, doses, metrics),
         delivery=delivery,
         loading=report,
         steering=prepared.steering,
         image=case.image.reference,
         rois=case.rois,
         ct=case.image,
+        earlier_seeds=before,
         dvh=dvh_curves(settings, doses, target.name, results),
+    )
+
+
+def _biology(
+    prepared: Preparation,
+    found: LoadedSites,
+    doses: Mapping[str, StructureDose],
+    metrics: Mapping[str, Mapping[str, float]],
+) -> tuple[BiologyResult, ...]:
+    """Tissue models; of a supplement with the dose of the earlier seeds as long as it runs."""
+    settings, loading, source = prepared.settings, prepared.loading, found.source
+    if loading.earlier is None or not settings.biology:
+        return biology_results(settings, source.model, doses, metrics)
+    alone = structure_doses(
+        settings, loading.solids, loading.target, Seeds.of_earlier(loading.earlier, source.model)
+    )
+    days = days_after(loading.earlier, source)
+    return biology_results(
+        settings, source.model, doses, metrics, earlier=alone, days_after=days or 0.0
     )

@@ -66,6 +66,11 @@ class Page:
         self.call("Page.navigate", url=path.as_uri())
         self.wait(f"document.readyState === 'complete' && location.href === '{path.as_uri()}'")
 
+    def go(self, address: str) -> None:
+        """Open an address, whatever it answers."""
+        self.call("Page.navigate", url=address)
+        self.wait("document.readyState === 'complete'")
+
     def value(self, script: str) -> Any:
         """What an expression is worth in the page."""
         answer = self.call("Runtime.evaluate", expression=script, returnByValue=True)
@@ -96,6 +101,10 @@ class Page:
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, modifiers=8 if shift else 0)
 
+    def write(self, text: str) -> None:
+        """Type a text into what has the focus."""
+        self.call("Input.insertText", text=text)
+
     def picture(self) -> NDArray[np.uint8]:
         """What the window shows, (rows, columns, 3), after all that was asked for is drawn."""
         self.call(
@@ -111,7 +120,8 @@ class Page:
         if method == "Runtime.exceptionThrown":
             self.said.append(str(params["exceptionDetails"]))
         elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
-            self.said.append(params["entry"]["text"])
+            entry = params["entry"]
+            self.said.append(" ".join(filter(None, (entry["text"], entry.get("url")))))
         elif method == "Network.requestWillBeSent":
             self.asked.append(params["request"]["url"])
 

@@ -17,6 +17,14 @@ settings.register_profile(
 settings.load_profile("house")
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--renew-references",
+        action="store_true",
+        help="write the pictures of tests/references anew; look at each before it is committed",
+    )
+
+
 @pytest.fixture(scope="session")
 def planned_demo(tmp_path_factory):
     """Folder of the demo as its command plans it, and what the command printed; do not change it.

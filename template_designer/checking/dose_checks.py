@@ -19,7 +19,7 @@ from template_designer.checking.lines import (
     excess,
     not_checked,
 )
-from template_designer.checking.record import PlanRecord
+from template_designer.checking.record import DoseSeeds, PlanRecord
 from template_designer.checking.tg43 import dose_per_u_gy
 from template_designer.checking.volumes import Doses, metric_value
 
@@ -92,13 +92,13 @@ def _volumes(evidence: Evidence, prescription_gy: float) -> tuple[float, float]:
 
 def _unit_grid(evidence: Evidence, level: float) -> NDArray[np.float64]:
     """Dose per U on whole millimetres round the seeds, grown until the border is under a level."""
-    centers = evidence.plan.seed_centers
+    seeds = DoseSeeds.of(evidence.plan)
+    centers = seeds.centers
     for margin in (15.0, 20.0, 30.0, 45.0, 70.0, 100.0, 150.0):
         key = (
             "grid",
             evidence.plan.source.model,
-            centers.tobytes(),
-            evidence.plan.seed_axes.tobytes(),
+            seeds.key,
             margin,
         )
         if key not in evidence.cache:
@@ -124,8 +124,8 @@ def _unit_dose(evidence: Evidence, points_lps_mm: NDArray[np.float64]) -> NDArra
     source = evidence.source
     if source is None:
         return np.full(len(points_lps_mm), math.nan)
-    plan = evidence.plan
-    return dose_per_u_gy(source, plan.seed_centers, plan.seed_axes, points_lps_mm)
+    seeds = DoseSeeds.of(evidence.plan)
+    return dose_per_u_gy(source, seeds.centers, seeds.axes, points_lps_mm, seeds.parts)
 
 
 def readings(evidence: Evidence, name: str) -> list[Doses]:
@@ -142,8 +142,7 @@ def readings(evidence: Evidence, name: str) -> list[Doses]:
             evidence.plan.source.model,
             name,
             held,
-            plan.seed_centers.tobytes(),
-            plan.seed_axes.tobytes(),
+            DoseSeeds.of(plan).key,
         )
         if key not in evidence.cache:
             evidence.cache[key] = Doses.of(outlines, lambda points: _unit_dose(evidence, points))
@@ -244,9 +243,10 @@ def _holds_seeds(evidence: Evidence, name: str) -> bool:
     outlines = drawn_structure(evidence, name)
     if outlines is None:
         return True
-    key = ("beside", name, evidence.plan.seed_centers.tobytes())
+    centers = DoseSeeds.of(evidence.plan).centers
+    key = ("beside", name, centers.tobytes())
     if key not in evidence.cache:
-        evidence.cache[key] = bool((outlines.away_mm(evidence.plan.seed_centers) < 3.0).any())
+        evidence.cache[key] = bool((outlines.away_mm(centers) < 3.0).any())
     return bool(evidence.cache[key])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -237,6 +238,20 @@ class BiologyRecord(Record):
     doses: list[TissueDoseRecord]
 
 
+class EarlierSeedRecord(Record):
+    """One seed of an implant before."""
+
+    center_lps_mm: Point
+    axis_lps: Point
+    air_kerma_strength_u: Positive
+
+
+class EarlierRecord(Record):
+    """Seeds of an implant before, which every dose counts."""
+
+    seeds: Annotated[list[EarlierSeedRecord], Field(min_length=1)]
+
+
 class PlanRecord(Record):
     """The whole of ``plan.json``."""
 
@@ -251,6 +266,7 @@ class PlanRecord(Record):
     goals: Annotated[list[GoalRecord], Field(min_length=1)]
     reach: ReachRecord
     biology: list[BiologyRecord] = []
+    earlier_seeds: EarlierRecord | None = None
     hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
     @property
@@ -268,6 +284,36 @@ class PlanRecord(Record):
         """Axis of each seed: that of its needle, (n, 3) LPS."""
         axes = [np.tile(needle.axis, (len(needle.seeds), 1)) for _, needle in self.needles]
         return np.vstack([np.zeros((0, 3)), *axes])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DoseSeeds:
+    """Every seed that gives dose: those of the plan, and of an implant before."""
+
+    centers: NDArray[np.float64]  # (n, 3) LPS, mm
+    axes: NDArray[np.float64]  # (n, 3)
+    parts: NDArray[np.float64]  # (n,) strength in units of the plan's own
+
+    @classmethod
+    def of(cls, plan: PlanRecord) -> DoseSeeds:
+        """Of a plan as its file has it."""
+        centers, axes = plan.seed_centers, plan.seed_axes
+        parts = np.ones(len(centers))
+        if plan.earlier_seeds is None:
+            return cls(centers, axes, parts)
+        seeds = plan.earlier_seeds.seeds
+        directions = np.array([seed.axis_lps for seed in seeds])
+        strengths = np.array([seed.air_kerma_strength_u for seed in seeds])
+        return cls(
+            np.vstack([centers, [seed.center_lps_mm for seed in seeds]]),
+            np.vstack([axes, directions / np.linalg.norm(directions, axis=1)[:, None]]),
+            np.concatenate([parts, strengths / plan.source.air_kerma_strength_u]),
+        )
+
+    @property
+    def key(self) -> bytes:
+        """Tells sets of seeds apart."""
+        return self.centers.tobytes() + self.axes.tobytes() + self.parts.tobytes()
 
 
 def where(template: TemplateRecord, label: str, plates: int) -> str:

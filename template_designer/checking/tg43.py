@@ -28,6 +28,7 @@ def dose_per_u_gy(
     centers_mm: NDArray[np.float64],
     axes: NDArray[np.float64],
     points_mm: NDArray[np.float64],
+    strengths_u: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Dose to full decay of seeds of 1 U each, summed, (n,) Gy per U.
 
@@ -40,13 +41,16 @@ def dose_per_u_gy(
     points_mm : (n, 3) ndarray
         Where, same frame. Inside a capsule the dose on its side at the same height holds, as the
         planner defines it.
+    strengths_u : (s,) ndarray, optional
+        Of each seed where they are not all of 1 U.
     """
+    strengths = np.ones(len(centers_mm)) if strengths_u is None else strengths_u
     total = np.zeros(len(points_mm))
     for first in range(0, len(points_mm), _BLOCK):
         points = points_mm[first : first + _BLOCK]
         part = np.zeros(len(points))
-        for center, axis in zip(centers_mm, axes, strict=True):
-            part += _shape(source, (points - center) / 10.0, axis)
+        for center, axis, strength in zip(centers_mm, axes, strengths, strict=True):
+            part += strength * _shape(source, (points - center) / 10.0, axis)
         total[first : first + _BLOCK] = part
     reference = _line_geometry(np.array([0.0]), np.array([1.0]), source.active_length_mm / 10.0)[0]
     hours = source.half_life_days * 24.0 / math.log(2.0)  # mean life

@@ -14,7 +14,21 @@ from typing import Annotated, NoReturn
 import typer
 
 from template_designer._version import SOFTWARE_NAME, __version__
-from template_designer.cli import check, design, export, inspect, report, sources, suggest
+from template_designer.cli import (
+    assay,
+    check,
+    cohort,
+    design,
+    evaluate,
+    export,
+    find_seeds,
+    inspect,
+    order,
+    report,
+    sources,
+    suggest,
+    view,
+)
 from template_designer.cli.common import (
     EXIT_DEFECT,
     EXIT_DONE,
@@ -34,6 +48,12 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     check.check,
     export.export,
     report.report,
+    find_seeds.find_seeds,
+    evaluate.evaluate,
+    view.view,
+    order.order,
+    assay.assay,
+    cohort.cohort,
     sources.sources,
 )
 """In the order of ``--help``."""

@@ -29,7 +29,9 @@ from template_designer.cli.steering_options import (
     MaxNeedlesOption,
     MaxSeedsOption,
     ParetoOption,
+    SupplementOption,
 )
+from template_designer.errors import CaseError
 
 if TYPE_CHECKING:  # commands import what they need when they run
     from rich.table import Table
@@ -53,6 +55,7 @@ def design(
     max_seeds: MaxSeedsOption = None,
     pareto: ParetoOption = None,
     explain: ExplainOption = False,
+    supplement: SupplementOption = False,
 ) -> None:
     """Plan a case: CT, contours and entry plane in; plate, needle table and dose out.
 
@@ -68,7 +71,9 @@ def design(
         max_needles=max_needles,
         max_seeds=max_seeds,
     )
-    wishes = _Wishes(steering, earlier, pareto, explain)
+    wishes = _Wishes(steering, earlier, pareto, explain, supplement)
+    if supplement:
+        _check_supplement(wishes, robust)
     met = _run(case, output, overwrite, robust, wishes)
     raise typer.Exit(EXIT_DONE if met else EXIT_GOAL_MISSED)
 
@@ -81,6 +86,7 @@ class _Wishes:
     earlier: Path | None = None
     pareto: str | None = None
     explain: bool = False
+    supplement: bool = False  # ``earlier`` is an evaluation
 
 
 def demo(output: OutputOption, overwrite: OverwriteOption = False) -> None:
@@ -105,8 +111,10 @@ def _run(
     from exports import check_folder
     from template_designer.inputs import READ_STEPS, read_case
     from template_designer.inputs.earlier_plan import read_earlier_plan
+    from template_designer.inputs.earlier_seeds import read_earlier_implant
     from template_designer.planning.robust import STEPS as ROBUST_STEPS
     from template_designer.planning.robust import check_scenarios, robust_plan
+    from template_designer.supplementing import supplement
     from template_designer.workflow import STEPS, design_parts
 
     wishes = wishes or _Wishes()
@@ -116,8 +124,12 @@ def _run(
     with steps("Planning", READ_STEPS + STEPS) as say:
         case = read_case(case_file, say)
         _check_wishes(case, wishes)
-        earlier = None if wishes.earlier is None else read_earlier_plan(wishes.earlier, case)
-        made = design_parts(case, say, steering=wishes.steering, earlier=earlier)
+        if wishes.earlier is not None and wishes.supplement:
+            implant = read_earlier_implant(wishes.earlier, case)
+            made = supplement(case, implant, say, steering=wishes.steering)
+        else:
+            earlier = None if wishes.earlier is None else read_earlier_plan(wishes.earlier, case)
+            made = design_parts(case, say, steering=wishes.steering, earlier=earlier)
     plan = made.plan
     studies, tables = _studies(made, wishes)
     if robust is not None:
@@ -126,13 +138,26 @@ def _run(
     return write(plan, output, overwrite, studies, tables)
 
 
+def _check_supplement(wishes: _Wishes, robust: int | None) -> None:
+    """Refuse what is not worked out for seeds that lie in the patient already."""
+    if wishes.earlier is None:
+        raise CaseError("--supplement adds to what was found; name the evaluation with --from")
+    for option, asked in (
+        ("--robust", robust is not None),
+        ("--pareto", wishes.pareto is not None),
+        ("--explain", wishes.explain),
+    ):
+        if asked:
+            raise CaseError(f"{option} is not offered with --supplement; leave one out")
+
+
 def _check_wishes(case: Case, wishes: _Wishes) -> None:
     """Refuse early what can be refused before anything is planned."""
     from template_designer.planning.loading.tradeoff import check_axis
     from template_designer.planning.loading.wishes import check_wishes
 
     if wishes.steering is not None:
-        has_earlier = wishes.earlier is not None
+        has_earlier = wishes.earlier is not None and not wishes.supplement
         check_wishes(case.settings, wishes.steering, has_earlier=has_earlier)
     if wishes.pareto is not None:
         names = [name for name in case.rois.names if name != case.settings.target.structure]

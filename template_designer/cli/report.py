@@ -36,6 +36,15 @@ def report(
             show_default=False,
         ),
     ] = None,
+    entry_map: Annotated[
+        Path | None,
+        typer.Option(
+            "--map",
+            help="Folder that suggest wrote for the case: its map is shown too.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write a report of a finished plan, or of two plans side by side.
 
@@ -45,18 +54,24 @@ def report(
     from exports import read_plan
     from exports.again import STEPS
     from exports.report_files import report_targets, write_report
+    from exports.report_map import check_map, read_entry_map
     from exports.report_pictures import missing_pictures
     from template_designer.inputs import READ_STEPS
 
     cases = _cases(folders, case or [])
+    if entry_map is not None and len(folders) > 1:
+        raise CaseError("--map belongs to one plan; leave it out to compare two")
     files = report_targets(output or folders[0], len(folders))
+    found = None if entry_map is None else read_entry_map(entry_map)
     plans = []
     with steps("Reading", sum(STEPS + READ_STEPS * (name is not None) for name in cases)) as say:
         for folder, name in zip(folders, cases, strict=True):
             plans.append(read_plan(folder, name, say))
+    if found is not None:
+        check_map(found, plans[0])  # before pictures are drawn
     with steps("Writing", 1) as say:
         say(", ".join(file.name for file in files))
-        write_report(plans, files)
+        write_report(plans, files, found)
     console = Console()
     for note in dict.fromkeys(note for plan in plans for note in missing_pictures(plan)):
         console.print(f"[yellow]note[/yellow]  {escape(note)}", highlight=False)

@@ -14,10 +14,20 @@ FromOption = Annotated[
     Path | None,
     typer.Option(
         "--from",
-        help="Start from a written plan (its folder or plan.json) and stay near it.",
+        help="Start from a written plan (its folder or plan.json) and stay near it; with "
+        "--supplement from a written evaluation.",
         metavar="PLAN",
         rich_help_panel=STEERING,
         show_default=False,
+    ),
+]
+
+SupplementOption = Annotated[
+    bool,
+    typer.Option(
+        "--supplement",
+        help="Add the fewest seeds that restore the goals to what --from (an evaluation) found.",
+        rich_help_panel=STEERING,
     ),
 ]
 

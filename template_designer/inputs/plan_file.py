@@ -7,7 +7,6 @@ left to whoever has the case.
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from pydantic import BaseModel
 
 from template_designer.errors import InputError, PlannerError
 from template_designer.inputs._dicom_file import read_bytes
+from template_designer.inputs.content import content_hash
+from template_designer.inputs.earlier_seeds import earlier_seeds_of
 from template_designer.inputs.plan_loading import loading_of
 from template_designer.inputs.plan_robust import robust_result
 from template_designer.inputs.plan_steering import steering_of
@@ -35,6 +36,7 @@ from template_designer.model import (
     Template,
 )
 from template_designer.model.delivery import NeedleDelivery
+from template_designer.model.earlier_seeds import EarlierSeeds
 from template_designer.model.loading_report import LoadingReport
 from template_designer.model.robust import RobustResult
 from template_designer.model.steering import Steering
@@ -66,6 +68,7 @@ class PlanFile:
     air_kerma_strength_u: float  # of one seed on the day of the implant, as it is written
     steering: Steering | None
     loading: LoadingReport | None
+    earlier_seeds: EarlierSeeds | None
 
 
 def read_plan_file(path: Path, capsule_mm: Callable[[CaseSettings], float]) -> PlanFile:
@@ -127,15 +130,6 @@ def parse_plan(data: Any, capsule_mm: Callable[[CaseSettings], float]) -> PlanFi
     return _reading("its content", lambda: _plan_file(data, settings, capsule_mm))
 
 
-def content_hash(data: Mapping[str, Any]) -> str:
-    """SHA-256 of all that a plan's data state beside ``hash``, as ``exports.plan_json`` has it."""
-    rest = {key: value for key, value in data.items() if key != "hash"}
-    text = json.dumps(
-        rest, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-    )
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def read_case_tables(tables: Any) -> CaseSettings:
     """Settings from the ``case`` of ``plan.json``: as in the case file, but dates are in quotes."""
     if not isinstance(tables, dict):
@@ -192,7 +186,14 @@ def _plan_file(
         air_kerma_strength_u=number(data["source"]["air_kerma_strength_u"]),
         steering=steering_of(data.get("steering")),
         loading=loading_of(data["loading"]),
+        earlier_seeds=_earlier_seeds(data.get("earlier_seeds")),
     )
+
+
+def _earlier_seeds(item: Mapping[str, Any] | None) -> EarlierSeeds | None:
+    if item is None:
+        return None
+    return earlier_seeds_of(item["seeds"], str(item["evaluation_sha256"]), item["implanted"])
 
 
 def _goal(item: Mapping[str, Any]) -> GoalResult:

@@ -14,6 +14,7 @@ from template_designer.errors import GeometryError
 from template_designer.model.case import ImageVolume, InputFile, PlanWarning, RoiSet
 from template_designer.model.delivery import NeedleDelivery
 from template_designer.model.dicom import ImageReference
+from template_designer.model.earlier_seeds import EarlierSeeds
 from template_designer.model.loading_report import LoadingReport
 from template_designer.model.needles import NeedleRule
 from template_designer.model.plate import PlateFeatures
@@ -249,6 +250,7 @@ class Plan:
     loading: LoadingReport | None = None  # the loading beside bound, patterns and estimate
     steering: Steering | None = None  # what was held, closed or set by hand; None: nothing
     ct: ImageVolume | None = None  # voxels, for pictures; None where the case was not read
+    earlier_seeds: EarlierSeeds | None = None  # of an implant before; dose and metrics count them
     dvh: tuple[DvhCurve, ...] = ()  # target first; empty where the case was not read
 
     @property

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dose import SeedModel, eqd2_gy, fractionated_bed_gy, implant_bed_gy
+from dose import (
+    SeedModel,
+    eqd2_gy,
+    fractionated_bed_gy,
+    implant_bed_gy,
+    two_implants_bed_gy,
+)
 from template_designer.model import (
     BiologyDose,
     BiologyResult,
@@ -41,6 +49,9 @@ def biology_results(
     source: SeedModel,
     doses: Mapping[str, StructureDose],
     metrics: Mapping[str, Mapping[str, float]],
+    *,
+    earlier: Mapping[str, StructureDose] | None = None,
+    days_after: float = 0.0,
 ) -> tuple[BiologyResult, ...]:
     """Every ``[[biology]]`` table of a case, one result a structure.
 
@@ -51,7 +62,11 @@ def biology_results(
     source : SeedModel
         Whose half-life counts.
     doses, metrics : mapping by structure name
-        As from ``structure_doses`` and ``structure_metrics``, to full decay.
+        As from ``structure_doses`` and ``structure_metrics``, to full decay; of all seeds.
+    earlier : mapping by structure name, optional
+        Doses of an implant before, alone, at the same points.
+    days_after : float
+        From that implant to this one.
 
     Returns
     -------
@@ -67,26 +82,51 @@ def biology_results(
                 metric: metric_value(metric, doses[name], metrics[name], prescription_gy)
                 for metric in wanted
             }
-            results.append(_result(name, tissue, source, doses[name], physical_gy))
+            before = None if earlier is None else earlier[name]
+            bed = _bed_doses(tissue, source, doses[name], before, days_after)
+            bed_gy = {
+                metric: metric_value(metric, bed, metrics[name], prescription_gy)
+                for metric in wanted
+            }
+            results.append(_result(name, tissue, doses[name], bed, physical_gy, bed_gy))
     return tuple(results)
+
+
+def _bed_doses(
+    tissue: BiologySettings,
+    source: SeedModel,
+    dose: StructureDose,
+    earlier: StructureDose | None,
+    days_after: float,
+) -> StructureDose:
+    """BED in place of the dose of a structure, wherever its dose is known."""
+
+    def bed_gy(all_gy: NDArray[np.float64], first_gy: NDArray[np.float64] | None) -> NDArray:
+        ratio, repair_h = tissue.alpha_beta_gy, tissue.repair_half_time_h
+        if first_gy is None:
+            return implant_bed_gy(source, all_gy, ratio, repair_half_time_h=repair_h)
+        second_gy = np.maximum(all_gy - first_gy, 0.0)  # a sum rounds
+        return two_implants_bed_gy(
+            source, first_gy, second_gy, days_after, ratio, repair_half_time_h=repair_h
+        )
+
+    inside, surface = (None, None) if earlier is None else (earlier.doses_gy, earlier.surface_gy)
+    return replace(
+        dose,
+        doses_gy=bed_gy(dose.doses_gy, inside),
+        surface_gy=bed_gy(dose.surface_gy, surface),
+    )
 
 
 def _result(
     name: str,
     tissue: BiologySettings,
-    source: SeedModel,
     dose: StructureDose,
+    bed: StructureDose,
     physical_gy: Mapping[str, float],
+    bed_gy: Mapping[str, float],
 ) -> BiologyResult:
     beam = _external_beam(tissue)
-
-    def bed_gy(dose_gy: object) -> np.ndarray:
-        return implant_bed_gy(
-            source,
-            np.asarray(dose_gy),
-            tissue.alpha_beta_gy,
-            repair_half_time_h=tissue.repair_half_time_h,
-        )
 
     def row(metric: str, implant_gy: float, implant_bed_gy: float) -> BiologyDose:
         total_bed_gy = implant_bed_gy + (0.0 if beam is None else beam.bed_gy)
@@ -99,11 +139,11 @@ def _result(
             total_eqd2_gy=float(eqd2_gy(total_bed_gy, tissue.alpha_beta_gy)),
         )
 
-    # BED rises with dose, so a dose to a volume becomes the BED to that volume; a mean does not
-    rows = [row(metric, value, float(bed_gy(value))) for metric, value in physical_gy.items()]
+    # the BED to a volume; without an earlier implant it is the BED of the dose to that volume
+    rows = [row(metric, value, bed_gy[metric]) for metric, value in physical_gy.items()]
     mean_gy, mean_bed_gy = (
         float(np.average(values, weights=dose.weights_cm3))
-        for values in (dose.doses_gy, bed_gy(dose.doses_gy))
+        for values in (dose.doses_gy, bed.doses_gy)
     )
     return BiologyResult(
         structure=name,

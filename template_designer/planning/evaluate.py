@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +24,18 @@ from dose import (
 from template_designer.geometry.sampling import surface_samples, volume_samples
 from template_designer.geometry.solids import Solid
 from template_designer.model import CaseSettings, GoalResult, GoalSettings, Reach, Template
+from template_designer.model.earlier_seeds import EarlierSeeds
 from template_designer.model.metrics import MetricKind, parse
 
 GRID_MM = 1.0
 """Dose grid: V_ref then errs by under 1 % for implants of 30 cm3."""
+
+
+class DoseAtPoints(Protocol):
+    """Seeds, planned or found, as far as structures are judged by them."""
+
+    def dose_gy(self, points_lps_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Dose to full decay at points, (n, 3) -> (n,) Gy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,11 +45,17 @@ class Seeds:
     source: SeedModel
     centers_lps_mm: NDArray[np.float64]  # (n, 3)
     axes_lps: NDArray[np.float64]  # (n, 3)
-    strength_u: float
+    strength_u: float | NDArray[np.float64]  # of all, or (n,)
 
     @classmethod
-    def of(cls, templates: Sequence[Template], source: SeedModel, strength_u: float) -> Seeds:
-        """All seeds of all plates; their axis is that of their needles."""
+    def of(
+        cls,
+        templates: Sequence[Template],
+        source: SeedModel,
+        strength_u: float,
+        earlier: EarlierSeeds | None = None,
+    ) -> Seeds:
+        """All seeds of all plates, along their needles, and those that lay there before."""
         places = [
             (seed.center_lps_mm, np.asarray(template.lps_from_template)[:3, 2])
             for template in templates
@@ -48,7 +63,19 @@ class Seeds:
             for seed in needle.seeds
         ]
         centers, axes = (np.array(column) for column in zip(*places, strict=True))
-        return cls(source, centers, axes, strength_u)
+        if earlier is None:
+            return cls(source, centers, axes, strength_u)
+        return cls(
+            source,
+            np.concatenate([centers, earlier.centers_lps_mm]),
+            np.concatenate([axes, earlier.axes_lps]),
+            np.concatenate([np.full(len(centers), strength_u), earlier.strength_u]),
+        )
+
+    @classmethod
+    def of_earlier(cls, earlier: EarlierSeeds, source: SeedModel) -> Seeds:
+        """The seeds that lay there before, alone."""
+        return cls(source, earlier.centers_lps_mm, earlier.axes_lps, earlier.strength_u)
 
     def dose_gy(self, points_lps_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """Dose to full decay at points, (n, 3) -> (n,) Gy."""
@@ -78,8 +105,8 @@ class StructureDose:
     surface_gy: NDArray[np.float64]
 
     @classmethod
-    def of(cls, solid: Solid, seeds: Seeds) -> StructureDose:
-        """Doses of the planned seeds in a solid."""
+    def of(cls, solid: Solid, seeds: DoseAtPoints) -> StructureDose:
+        """Doses of the seeds in a solid."""
         points, weights = volume_samples(solid)
         return cls(
             solid, seeds.dose_gy(points), weights, seeds.dose_gy(surface_samples(solid, 1.5))
@@ -92,7 +119,7 @@ class StructureDose:
 
 
 def structure_doses(
-    settings: CaseSettings, solids: Mapping[str, Solid], target: Solid, seeds: Seeds
+    settings: CaseSettings, solids: Mapping[str, Solid], target: Solid, seeds: DoseAtPoints
 ) -> dict[str, StructureDose]:
     """Doses in the target and in every other structure, the target first.
 

@@ -39,7 +39,7 @@ def plan_surfaces(
             shown.update({n: (SurfaceRole.AVOID, solids[n]) for n in rule.patterns})
     shown.update({name: (SurfaceRole.BONE, solids[name]) for name in bone})
     shown[settings.skin.structure] = (SurfaceRole.SKIN, solids[settings.skin.structure])
-    surfaces = {name: (role, _surface(solid)) for name, (role, solid) in shown.items()}
+    surfaces = {name: (role, surface_of(solid)) for name, (role, solid) in shown.items()}
     surfaces[HIDDEN_NAME.format(target.name)] = (
         SurfaceRole.HIDDEN,
         hidden_surface(target, approaches),
@@ -47,7 +47,8 @@ def plan_surfaces(
     return {name: (role, s) for name, (role, s) in surfaces.items() if s is not None}
 
 
-def _surface(solid: Solid) -> Surface | None:
+def surface_of(solid: Solid) -> Surface | None:
+    """A structure as pictures show it; None where it is too thin to draw."""
     low, high = solid.bounds_uvw_mm
     spacing = max(1.0, math.prod((high - low).tolist()) ** (1 / 3) / VOXELS ** (1 / 3))
     for finer in (1.0, 0.5, 0.25):

@@ -64,8 +64,8 @@ def largest_v100_pct(problem: LoadingProblem, settings: LoadingSettings) -> floa
     """
     sites = problem.sites
     least_gap = math.ceil(settings.seed_spacing_mm[0] / settings.step_mm - 1e-6)
-    inside = problem.influence[:-1, : problem.n_target]
-    total = np.zeros(problem.n_target)
+    inside = problem.influence[: len(sites), : problem.n_target]
+    total = problem.earlier[: problem.n_target].astype(np.float64)
     for hole in np.unique(sites.hole):
         of_hole = np.flatnonzero(sites.hole == hole)
         slots = sites.slot[of_hole]

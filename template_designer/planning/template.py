@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from template_designer.geometry.plate_case import plate_features
-from template_designer.model import CaseSettings, Hole, HoleState, Template
+from template_designer.model import CaseSettings, Hole, HoleState, Needle, Template
 from template_designer.planning.approach import Approach
 from template_designer.planning.bone import BoneOnWay
 from template_designer.planning.needles import build_needles, clearance_errors_mm
@@ -48,6 +48,13 @@ def build_template(
         replace(needle, clearance_error_mm=clearance_errors_mm(needle, approach.avoided))
         for needle in needles
     )
+    return plate_with(settings, approach, needles, name)
+
+
+def plate_with(
+    settings: CaseSettings, approach: Approach, needles: tuple[Needle, ...], name: str
+) -> Template:
+    """The plate around needles: every hole planned, open or blocked, wide where one needs it."""
     planned = {needle.label for needle in needles}
     bores = {
         needle.label: settings.bore_for_mm(needle.bone_access.gauge)

@@ -8,6 +8,9 @@ number of threads, and a dose that is updated a million times does not drift.
 site of each site's hole, depth step of each site, whether a seed may be put there or taken away,
 and which sites exclude each other ((0, 0) where none do). ``rules`` is (least_gap, most_gap,
 seeds_in_needle, max_seeds, max_needles).
+
+``influence`` has a row of doses a site, then a row of zeros; where seeds lie there already, a
+further row is their dose, which every loading starts from.
 """
 
 import math
@@ -331,6 +334,8 @@ def _anneal(
     np.random.seed(random_seed)
     n_sites, none = start.size, influence[start.size]
     dose = np.zeros(influence.shape[1], np.float32)
+    if influence.shape[0] > n_sites + 1:
+        dose[:] = influence[n_sites + 1]
     trial = np.zeros(influence.shape[1], np.float32)
     chosen, members = start.copy(), np.zeros(n_sites, np.int64)
     n_members, n_needles = 0, 0

@@ -34,6 +34,20 @@ class Weights:
     needle: float = 1.5
 
 
+FEWEST_SEEDS = Weights(
+    under=0.02,
+    deficit=0.02,
+    outside=0.02,
+    hot=0.0,
+    too_hot=0.0,
+    goal=60_000.0,
+    coverage=0.0,
+    seed=1.0,
+    needle=0.2,
+)
+"""For a supplement: the goals whatever they take, then as few seeds, then needles as can be. The
+rest only chooses among equals."""
+
 NOT_BOUND = -1.0
 """Bound of a limit that may be missed by any amount."""
 
@@ -87,7 +101,7 @@ def goal_misses(problem: LoadingProblem, chosen: NDArray[np.bool_]) -> NDArray[n
     """By how much each limit of a problem is missed by a set of sites, (limits,)."""
     _, limits = search_numbers(problem, Weights())
     misses = np.zeros(len(limits))
-    k.limit_misses(problem.dose_of(chosen), problem.influence[-1], limits, misses)
+    k.limit_misses(problem.dose_of(chosen), problem.nothing, limits, misses)
     return misses
 
 
@@ -97,7 +111,7 @@ def loading_cost(
     """Cost of a set of sites: the number that the search makes small."""
     weights = weights or Weights()
     numbers, limits = search_numbers(problem, weights)
-    none = problem.influence[-1]
+    none = problem.nothing
     value, _ = k._cost(
         problem.dose_of(chosen), none, none, problem.n_target, problem.n_outside, limits, numbers
     )

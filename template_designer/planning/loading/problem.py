@@ -16,6 +16,7 @@ from template_designer.geometry.distance import DistanceField, box_corners
 from template_designer.geometry.sampling import surface_samples, volume_samples
 from template_designer.geometry.solids import Solid
 from template_designer.model import GoalSettings, metrics
+from template_designer.planning.evaluate import DoseAtPoints
 from template_designer.planning.sites import SeedSites
 
 QUANTA = 4096
@@ -89,7 +90,8 @@ class Limit:
 class LoadingProblem:
     """Everything the search needs. Doses are whole numbers of ``quantum_gy``."""
 
-    influence: NDArray[np.float32]  # (sites + 1, points) of one seed; last row zero
+    influence: NDArray[np.float32]  # (sites + 1, points) of one seed, the last row zero; where
+    # earlier seeds lie in the patient a further row: their dose
     quantum_gy: float
     n_target: int
     n_outside: int
@@ -102,9 +104,19 @@ class LoadingProblem:
         """The prescription, quanta."""
         return float(QUANTA)
 
+    @property
+    def nothing(self) -> NDArray[np.float32]:
+        """Dose of no seed, (points,) quanta."""
+        return self.influence[len(self.sites)]
+
+    @property
+    def earlier(self) -> NDArray[np.float32]:
+        """Dose of the seeds that lie in the patient already, (points,) quanta."""
+        return self.influence[-1]
+
     def dose_of(self, chosen: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Doses of a set of sites, (sites,) -> (points,) quanta; exact."""
-        dose = np.zeros(self.influence.shape[1], dtype=np.float32)
+        dose = self.earlier.copy()
         for site in np.flatnonzero(chosen):
             dose += self.influence[site]
         return dose
@@ -112,6 +124,7 @@ class LoadingProblem:
     def scaled(self, factor: float) -> LoadingProblem:
         """The same with seeds of another strength."""
         influence = np.rint(self.influence * np.float32(factor))
+        influence[len(self.sites) + 1 :] = self.influence[len(self.sites) + 1 :]
         return replace(self, influence=np.minimum(influence, HIGHEST_QUANTA))
 
 
@@ -127,6 +140,7 @@ def build_problem(
     goals: Sequence[GoalSettings],
     solids: Mapping[str, Solid],
     sampling: Sampling = SEARCH,
+    earlier: DoseAtPoints | None = None,
 ) -> LoadingProblem:
     """Points, doses and goals of one loading problem.
 
@@ -144,6 +158,8 @@ def build_problem(
         The structures of the goals.
     sampling : Sampling
         How finely the doses are looked at.
+    earlier : DoseAtPoints, optional
+        Seeds that lie in the patient already.
     """
     quantum_gy = prescription_gy / QUANTA
     inside, outside = _target_points(target, _spacing_mm(target, sampling, len(sites)))
@@ -174,12 +190,16 @@ def build_problem(
             blocks.append(points)
             count += len(points)
     axes = np.broadcast_to(axes_lps, (len(sites), 3))
-    influence = np.zeros((len(sites) + 1, count), dtype=np.float32)
+    rows = len(sites) + (1 if earlier is None else 2)
+    influence = np.zeros((rows, count), dtype=np.float32)
     first = 0
     for block in blocks:
         per_u = influence_matrix(source, sites.centers_lps_mm, axes, block)
         quanta = np.rint(per_u * (strength_u / quantum_gy))
-        influence[:-1, first : first + len(block)] = np.minimum(quanta, HIGHEST_QUANTA)
+        influence[: len(sites), first : first + len(block)] = np.minimum(quanta, HIGHEST_QUANTA)
+        if earlier is not None:
+            quanta = np.rint(earlier.dose_gy(block) / quantum_gy)
+            influence[-1, first : first + len(block)] = np.minimum(quanta, HIGHEST_QUANTA)
         first += len(block)
     return LoadingProblem(
         influence, quantum_gy, len(inside), len(outside), tuple(limits), sites, clash

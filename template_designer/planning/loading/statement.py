@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 
 from template_designer.geometry.solids import Solid
 from template_designer.model import CaseSettings, GoalSettings, SeedSource
+from template_designer.model.earlier_seeds import EarlierSeeds
+from template_designer.planning.evaluate import Seeds
+from template_designer.planning.loading.objective import FEWEST_SEEDS
 from template_designer.planning.loading.problem import (
     FINAL,
     SEARCH,
@@ -39,6 +42,7 @@ class LoadingStatement:
     target: Solid
     goals: tuple[GoalSettings, ...]
     solids: Mapping[str, Solid]
+    earlier: EarlierSeeds | None = None  # that lie in the patient already
 
     def problem(self, sampling: Sampling = SEARCH) -> LoadingProblem:
         """Doses of every permitted seed position at the points of a sampling."""
@@ -53,6 +57,9 @@ class LoadingStatement:
             goals=self.goals,
             solids=self.solids,
             sampling=sampling,
+            earlier=(
+                None if self.earlier is None else Seeds.of_earlier(self.earlier, self.source.model)
+            ),
         )
 
 
@@ -90,6 +97,7 @@ def load_sites(
         problem,
         settings,
         final=statement.problem(NEAR if at_hand else FINAL),
+        weights=None if statement.earlier is None else FEWEST_SEEDS,
         locks=locks,
         effort=QUICK if at_hand else FULL,
         progress=progress,

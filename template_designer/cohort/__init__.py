@@ -1,0 +1,1 @@
+"""Many cases at once: planned, compared, one table."""

@@ -1,0 +1,1 @@
+"""After the implant: seeds as they were found, beside those that were planned."""
