@@ -43,8 +43,8 @@ def plan_document(plan: Plan, *, full: bool = True, entry_map: EntryMap | None =
     Without ``full`` only with pictures that are drawn in no time.
     """
     shown = {place: pictures(plan, place, full=full) for place in Place}
-    views = (*shown[Place.PICTURES], *([] if full else _left_out_lines()))
-    reach = (*loading_tables(plan), *shown[Place.REACH], reach_table(plan))
+    views: tuple[Part, ...] = (*shown[Place.PICTURES], *([] if full else _left_out_lines()))
+    reach: tuple[Part, ...] = (*loading_tables(plan), *shown[Place.REACH], reach_table(plan))
     if entry_map is not None:
         reach += map_parts(entry_map)
     sections = [

@@ -32,7 +32,7 @@ from template_designer.planning.goals import goals_or_default
 from template_designer.planning.loading import LoadedSites, LoadingStatement, Locks, load_sites
 from template_designer.planning.loading.causes import goal_causes
 from template_designer.planning.loading.wishes import steered_loading, with_limits
-from template_designer.planning.loading_report import report_loading
+from template_designer.planning.loading_report import report_loading, textbook_patterns
 from template_designer.planning.pictures import plan_surfaces
 from template_designer.planning.reach import largest_v100_pct, reach_of_target
 from template_designer.planning.structures import build_structures, target_solid
@@ -119,7 +119,8 @@ def design_parts(
     say = progress or (lambda text: None)
     prepared = prepare(case, say, steering=steering, earlier=earlier)
     say("choosing needles and seeds")
-    found = load_sites(prepared.loading, locks=prepared.locks)
+    patterns = textbook_patterns(prepared.loading, prepared.approaches)
+    found = load_sites(prepared.loading, locks=prepared.locks, starts=tuple(patterns.values()))
     return Designed(finish(prepared, found, say), prepared, found)
 
 

@@ -5,6 +5,9 @@ import io
 import json
 import math
 import re
+import shutil
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,10 +18,12 @@ from exports.as_written import as_written
 from exports.opengl import rendering_problem
 from exports.report_compare import comparison_document
 from exports.report_html import html_of
+from exports.suggest_files import write_suggestions
 from template_designer.model import GoalResult
 from tests.chromium import chromium, needs_chromium
 from tests.exports.conftest import make_plan, make_template
 from tests.paths import DEMO
+from tests.template_designer.planning.suggest.patient import found as suggestions
 
 pdfplumber = pytest.importorskip("pdfplumber")
 pytestmark = needs_chromium
@@ -354,3 +359,106 @@ def test_pictures_of_two_plans_are_level(comparison):
         texts = [page.extract_text() or "" for page in paper.pages]
     assert all(len(text.split()) > 12 for text in texts)
     assert all(data["hash"] in text for data in comparison.data for text in texts)
+
+
+@pytest.fixture(scope="module")
+def suggested(tmp_path_factory):
+    """A folder of suggestions for a made-up patient of the demo's id and target."""
+    result = replace(suggestions(), case_id="demo-L1", target="GTV")
+    return write_suggestions(result, tmp_path_factory.mktemp("map") / "out")[0].parent
+
+
+@pytest.fixture
+def plan_only(demo, tmp_path):
+    """A folder with the demo's plan.json alone."""
+    (tmp_path / "plan").mkdir()
+    shutil.copy(demo / "plan.json", tmp_path / "plan")
+    return tmp_path / "plan"
+
+
+def run_report(monkeypatch, capsys, *arguments):
+    from template_designer import cli
+
+    monkeypatch.setattr(sys, "argv", ["x", "report", *map(str, arguments)])
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    return stop.value.code, capsys.readouterr().err.strip()
+
+
+def test_the_map_of_entry_planes_is_in_the_report(page, plan_only, suggested, monkeypatch, capsys):
+    path = plan_only / "report.html"
+    assert run_report(monkeypatch, capsys, plan_only, "--map", suggested, "-o", path)[0] == 0
+    opened = Opened(page, path, json.loads((suggested / "suggest.json").read_text("utf-8")))
+    ((name, complete, wide, *_),) = page.value(IMAGES)
+    assert (name, complete) == ("Where needles may come from", True)
+    assert wide > 1000
+    source = page.value("document.images[0].src")
+    stored = base64.b64decode(source.partition(",")[2])
+    assert stored == (suggested / "suggest.png").read_bytes()
+    rows = opened.table("Entry planes compared")[1:]
+    data = opened.data[0]
+    for number, (row, plane) in enumerate(zip(rows, data["planes"], strict=False), start=1):
+        assert row[0] == str(number)
+        assert same(row[1], plane["reach_pct"], HALF_STEP)
+        assert same(row[5], plane["margin_mm"], HALF_STEP)
+        for text, key in ((row[2], "tilt_deg"), (row[3], "depth_mm"), (row[6], "gap_mm")):
+            assert same(text, plane[key], 0.501)  # no decimal
+    (behind,) = [row for row in rows if row[0] == "straight from behind"]
+    assert same(behind[1], data["posterior"]["reach_pct"], HALF_STEP)
+    assert len(rows) == len(data["planes"]) + 1 + len(data["case_entries"])
+
+
+def without(key):
+    def change(text):
+        data = json.loads(text)
+        del data["planes"][0][key]
+        return json.dumps(data)
+
+    return change
+
+
+WRONG_MAPS = {
+    "another case": (lambda text: text.replace("demo-L1", "other"), "of case 'other'"),
+    "another schema": (lambda text: text.replace('"schema": 1', '"schema": 9'), "has schema 9"),
+    "no JSON": (lambda text: text[:50], "is not valid JSON"),
+    "a number missing": (without("reach_pct"), "lacks or misstates 'reach_pct'"),
+    "a list": (lambda text: "[]", "lacks or misstates"),
+    "no number": (lambda text: text.replace('"tilt_deg": ', '"tilt_deg": NaN, "x": '), "misstates"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG_MAPS)
+def test_a_wrong_map_is_refused_in_one_line(
+    plan_only, suggested, tmp_path, monkeypatch, capsys, what
+):
+    change, clue = WRONG_MAPS[what]
+    folder = shutil.copytree(suggested, tmp_path / "map")
+    file = folder / "suggest.json"
+    file.write_text(change(file.read_text("utf-8")), "utf-8")
+    code, told = run_report(monkeypatch, capsys, plan_only, "--map", folder)
+    assert code == 2
+    assert clue in told.splitlines()[-1]
+    assert [path.name for path in plan_only.iterdir()] == ["plan.json"]
+
+
+def test_a_folder_without_a_map_or_two_plans_are_refused(plan_only, suggested, monkeypatch, capsys):
+    code, told = run_report(monkeypatch, capsys, plan_only, "--map", plan_only)
+    assert (code, "holds no suggestions" in told) == (2, True)
+    code, told = run_report(monkeypatch, capsys, plan_only, plan_only, "--map", suggested)
+    assert (code, "--map belongs to one plan" in told) == (2, True)
+    (suggested / "suggest.png").rename(suggested / "kept.png")
+    try:
+        (suggested / "suggest.png").write_bytes(b"<svg>")
+        code, told = run_report(monkeypatch, capsys, plan_only, "--map", suggested)
+        assert (code, "is no PNG" in told) == (2, True)
+    finally:
+        (suggested / "kept.png").replace(suggested / "suggest.png")
+    assert [path.name for path in plan_only.iterdir()] == ["plan.json"]
+
+
+def test_a_design_says_what_its_report_leaves_out(report):
+    said = report.page.value("document.querySelector('#pictures').innerText")
+    for kind in report_pictures.PICTURES:
+        assert (kind.title in said) or not kind.only_full
+    assert "template-designer report DIR --case CASE.toml" in said

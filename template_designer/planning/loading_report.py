@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from template_designer.model import PlanWarning
 from template_designer.model.loading_report import LoadingReport
 from template_designer.planning.approach import Approach
@@ -17,6 +20,15 @@ from template_designer.planning.nomogram import (
 )
 from template_designer.planning.pattern_metrics import PatternScene, compare_patterns
 from template_designer.planning.patterns import loading_patterns
+
+
+def textbook_patterns(
+    statement: LoadingStatement, approaches: Sequence[Approach]
+) -> dict[str, NDArray[np.int64]]:
+    """Paris-like and peripheral loadings of a case: to start from and to compare with."""
+    settings, joined = statement.settings, statement.joined
+    grid = HoleGrid.of(approaches, settings.template.pitch_mm)
+    return loading_patterns(joined.sites, grid, statement.target, settings.loading, joined.clash)
 
 
 def report_loading(
@@ -40,8 +52,7 @@ def report_loading(
     prescription_gy, chosen = settings.prescription.dose_gy, found.loading.chosen
     source, strength_u = found.source.model, found.source.air_kerma_strength_u
     bound = loading_bound(found.problem, settings.loading, chosen)
-    grid = HoleGrid.of(approaches, settings.template.pitch_mm)
-    patterns = loading_patterns(joined.sites, grid, target, settings.loading, joined.clash)
+    patterns = textbook_patterns(statement, approaches)
     scene = PatternScene(joined.sites, joined.axes_lps, target, source, strength_u, prescription_gy)
     size = target_dimensions(target)
     estimates = seed_estimates(size, source, strength_u, prescription_gy)

@@ -26,4 +26,4 @@ def test_the_real_exporters_without_opengl(plan, tmp_path, monkeypatch):
         "dvh.png",
     }
     assert names == (set(file_names(plan)) - several) | surfaces
-    assert "libegl1 libgl1" in written.notes[0]
+    assert any("libegl1 libgl1" in note for note in written.notes)

@@ -76,7 +76,7 @@ def search_numbers(
     numbers = np.zeros(k.N_NUMBERS)
     numbers[k.W_UNDER] = weights.under
     numbers[k.W_DEFICIT] = weights.deficit
-    numbers[k.W_OUTSIDE] = weights.outside
+    numbers[k.W_OUTSIDE] = weights.outside * problem.outside_weight
     numbers[k.W_HOT] = weights.hot
     numbers[k.W_TOO_HOT] = weights.too_hot
     numbers[k.W_SEED] = weights.seed

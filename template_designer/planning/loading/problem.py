@@ -56,10 +56,10 @@ class Sampling:
 
 
 SEARCH = Sampling(2_600, 0.0, volume_margin_pct=0.5, dose_margin=0.997)
-"""For the annealing: V100 is then known to about 0.3 %."""
+"""For the first annealings, and to sort out moves: V100 is then known to about 0.3 %."""
 
 FINAL = Sampling(None, 1.25, volume_margin_pct=0.2, dose_margin=0.999)
-"""For the last polish: V100 is then known to 0.1 %, as on the 1 mm grid a plan is judged on."""
+"""For the rest: V100 is then known to 0.1 %, as on the 1 mm grid a plan is judged on."""
 
 ORGAN_MARGIN_PCT = 1.5
 """Volume goals of organs are aimed at by this much more: 2,000 points drawn at random tell a volume
@@ -98,6 +98,7 @@ class LoadingProblem:
     limits: tuple[Limit, ...]
     sites: SeedSites
     clash: NDArray[np.bool_]  # (sites, sites) that exclude each other; (0, 0) where none do
+    outside_weight: float = 1.0  # volume that a point outside stands for, by that of one inside
 
     @property
     def reference(self) -> float:
@@ -162,7 +163,8 @@ def build_problem(
         Seeds that lie in the patient already.
     """
     quantum_gy = prescription_gy / QUANTA
-    inside, outside = _target_points(target, _spacing_mm(target, sampling, len(sites)))
+    spacing_mm = _spacing_mm(target, sampling, len(sites))
+    inside, outside, outside_weight = _target_points(target, spacing_mm)
     blocks, count = [inside, outside], len(inside) + len(outside)
     # first the coverage that every plan aims at, then the goals of the case
     aim = COVERAGE_AIM_PCT / 100.0 * len(inside)
@@ -202,7 +204,14 @@ def build_problem(
             influence[-1, first : first + len(block)] = np.minimum(quanta, HIGHEST_QUANTA)
         first += len(block)
     return LoadingProblem(
-        influence, quantum_gy, len(inside), len(outside), tuple(limits), sites, clash
+        influence,
+        quantum_gy,
+        len(inside),
+        len(outside),
+        tuple(limits),
+        sites,
+        clash,
+        outside_weight,
     )
 
 
@@ -218,8 +227,31 @@ def _spacing_mm(target: Solid, sampling: Sampling, n_sites: int) -> float:
 
 def _target_points(
     target: Solid, spacing_mm: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Points inside, points in the shell outside, and the weight of one outside.
+
+    Points outside lie as densely as those inside, but there are no more of them: the shell round a
+    small target is many times its volume.
+    """
+    points, signed_mm = _shell_lattice(target, spacing_mm)
+    inside, outside = points[signed_mm <= 0.0], points[signed_mm > 0.0]
+    if not len(inside):
+        raise CaseError(
+            f"[target] structure {target.name!r} has {target.volume_cm3:.3f} cm3, too little to "
+            "plan on; check its contours"
+        )
+    wider = float(np.cbrt(len(outside) / len(inside)))
+    if wider <= 1.0:
+        return inside, outside, 1.0
+    points, signed_mm = _shell_lattice(target, spacing_mm * wider)
+    thinned = points[signed_mm > 0.0]
+    return inside, thinned, len(outside) / len(thinned)
+
+
+def _shell_lattice(
+    target: Solid, spacing_mm: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A cubic lattice over the target and a shell round it: points inside, points outside.
+    """A cubic lattice over the target and a shell round it, and its distance from the surface.
 
     The lattice is turned: along a flat face, or along rows of seeds, whole planes of points would
     change sides at once.
@@ -233,12 +265,8 @@ def _target_points(
     grid = grid[np.all((grid >= low) & (grid <= high), axis=1)]
     points = target.to_lps(grid)
     distance = DistanceField.around(target, target.to_lps(box_corners(low, high))).signed_mm(points)
-    if not np.any(distance <= 0.0):
-        raise CaseError(
-            f"[target] structure {target.name!r} has {target.volume_cm3:.3f} cm3, too little to "
-            "plan on; check its contours"
-        )
-    return points[distance <= 0.0], points[(distance > 0.0) & (distance <= SHELL_MM)]
+    near = distance <= SHELL_MM
+    return points[near], distance[near]
 
 
 def _organ_points(solid: Solid, goal: GoalSettings, sites: SeedSites) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from template_designer.model.settings import LoadingSettings
 from template_designer.planning.loading import _kernels
-from template_designer.planning.loading.objective import Weights, search_numbers
+from template_designer.planning.loading.objective import Weights, loading_cost, search_numbers
 from template_designer.planning.loading.problem import LoadingProblem
 from template_designer.planning.sites import SeedSites
 
@@ -19,6 +19,17 @@ NEIGHBOURS = 24
 
 LEAST_GAIN = 1e-6
 """Cost by which a move must be better to be made."""
+
+Level = tuple[
+    NDArray[np.float32], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]
+]  # influence, points inside and outside, limits, numbers
+
+NO_SCREEN: Level = (
+    np.zeros((0, 0), dtype=np.float32),
+    np.zeros(2, dtype=np.int64),
+    np.zeros((0, _kernels.N_COLUMNS)),
+    np.zeros(_kernels.N_NUMBERS),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +58,11 @@ class Loading:
 
 
 class Search:
-    """One problem with its settings: annealings and local moves on it."""
+    """One problem with its settings: annealings and local moves on it.
+
+    ``screen`` is the same problem on fewer points: moves clearly too dear there are not tried on
+    all points, which makes an annealing several times faster.
+    """
 
     def __init__(
         self,
@@ -55,8 +70,11 @@ class Search:
         settings: LoadingSettings,
         weights: Weights | None = None,
         locks: Locks | None = None,
+        *,
+        screen: LoadingProblem | None = None,
     ) -> None:
         sites = problem.sites
+        self._screen = screen
         self.problem, self.settings = problem, settings
         self.weights = weights or Weights()
         self.locks = locks or Locks.none(len(sites))
@@ -83,13 +101,12 @@ class Search:
         round_number: int = 0,
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Cost and chosen sites that an annealing finds from each start, best first."""
-        numbers, limits = search_numbers(self.problem, self.weights, bounds=bounds, counted=counted)
+        level = self._level(self.problem, bounds, counted)
+        screen = NO_SCREEN if self._screen is None else self._level(self._screen, bounds, counted)
         costs, results = np.zeros(len(starts)), np.zeros_like(starts)
         _kernels.anneal_starts(
-            self.problem.influence,
-            self._counts,
-            limits,
-            numbers,
+            level,
+            screen,
             self._sites,
             self._neighbours,
             self._rules,
@@ -102,6 +119,20 @@ class Search:
         )
         order = np.argsort(costs, kind="stable")
         return costs[order], results[order]
+
+    def cost(self, chosen: NDArray[np.bool_]) -> float:
+        """Cost of a set of sites."""
+        return loading_cost(self.problem, chosen, self.weights)
+
+    def _level(
+        self,
+        problem: LoadingProblem,
+        bounds: NDArray[np.float64] | None,
+        counted: NDArray[np.bool_] | None,
+    ) -> Level:
+        numbers, limits = search_numbers(problem, self.weights, bounds=bounds, counted=counted)
+        counts = np.array([problem.n_target, problem.n_outside])
+        return problem.influence, counts, limits, numbers
 
     def polished(
         self, chosen: NDArray[np.bool_], bounds: NDArray[np.float64] | None = None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from template_designer.geometry.solids import Solid
 from template_designer.model import CaseSettings, GoalSettings, SeedSource
@@ -76,11 +79,14 @@ def load_sites(
     statement: LoadingStatement,
     *,
     locks: Locks | None = None,
+    starts: Sequence[NDArray[np.int64]] = (),
     progress: Callable[[float], None] | None = None,
 ) -> LoadedSites:
     """Choose the strength, where the case leaves a choice, then needles and seeds.
 
-    From a plan at hand (the start of ``locks``) the search is short and stays near it.
+    From a plan at hand (the start of ``locks``) the search is short and stays near it. ``starts``
+    are further loadings to begin with, textbook patterns; they count where nothing is locked
+    and no seed lies in the patient yet.
     """
     settings, source = statement.settings.loading, statement.source
     problem = statement.problem()
@@ -99,6 +105,7 @@ def load_sites(
         final=statement.problem(NEAR if at_hand else FINAL),
         weights=None if statement.earlier is None else FEWEST_SEEDS,
         locks=locks,
+        starts=() if locks is not None or statement.earlier is not None else starts,
         effort=QUICK if at_hand else FULL,
         progress=progress,
     )

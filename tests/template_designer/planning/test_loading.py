@@ -202,7 +202,7 @@ def plain_cost(problem, chosen, weights):
     hot_pct = 100.0 * np.mean(inside > 2.0 * reference)
     cost += weights.hot * hot_pct
     cost += weights.too_hot * max(0.0, hot_pct - weights.hot_aim_pct)
-    cost += weights.outside * 100.0 * np.sum(outside >= reference) / n
+    cost += weights.outside * problem.outside_weight * 100.0 * np.sum(outside >= reference) / n
     for limit in problem.limits:
         there, level = dose[limit.first : limit.last], limit.level
         above, count, missed = np.sum(there >= level), len(there), 0.0
