@@ -17,8 +17,8 @@ from template_designer.planning.robust import robust_plan
 def main(out: Path) -> None:
     """Write ``OUT/placement_errors.png``."""
     with demo_case_file() as case_file:
-        plan = read_plan(out / "first_template", case_file)
-        result = robust_plan(read_case(case_file), plan, 60).robust
+        case = read_case(case_file)
+    result = robust_plan(case, read_plan(out / "first_template"), 60).robust
 
     tip = result.tip_error_mm
     print(f"tips end {tip.mean:.1f} mm off on average, {tip.p95:.1f} mm in one case of twenty")

@@ -28,7 +28,7 @@ PRINTED = {
     "drawing.pdf",
 }
 TABLES = {"needles.csv", "needles.xlsx", "needles.pdf"}
-PICTURES = {"preview.png", "dvh.png", "scene.html"}
+PICTURES = {"preview.png", "dvh.png", "scene.html", "report.html"}
 FILES = {"plan.json", "slicer"} | PICTURES | PRINTED | TABLES | DICOM_FILES
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from template_designer.postplan.seeds_on_ct._rods import (
+    MOST_LOG,
     PARAMETERS,
     Scanner,
     Window,
@@ -140,6 +141,7 @@ def fit_rods(
     residual, slopes = evaluated(found.x)
     seen = residual[: hu.size]
     after = found.x[:-1].reshape(count, PARAMETERS).copy()
+    after[:, 6] = np.minimum(after[:, 6], MOST_LOG)
     after[:, 3:6] /= np.linalg.norm(after[:, 3:6], axis=1, keepdims=True)
     errors = _axis_errors(slopes, seen, count)
     return Fit(after, 0.5 * float(seen @ seen), float(found.cost), float(found.x[-1]), errors)

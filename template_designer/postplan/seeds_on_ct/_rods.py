@@ -24,6 +24,9 @@ _ROOT = np.sqrt(2.0 * np.pi)
 PARAMETERS = 7
 """Of one rod: centre (u, v, w), a vector along the axis, logarithm of the signal."""
 
+MOST_LOG = np.log(1e8)
+"""No metal in a CT has more signal: steps of a fit beyond it are stopped here."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scanner:
@@ -75,7 +78,6 @@ def rod_voxels(
     scanner: Scanner,
     *,
     slopes: bool = False,
-    length_mm: float | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
     """Signal of a rod in the voxels of a window.
 
@@ -87,8 +89,6 @@ def rod_voxels(
     scanner : Scanner
     slopes : bool
         Also give the derivative by each parameter.
-    length_mm : float, optional
-        Of the rod; default a seed's.
 
     Returns
     -------
@@ -98,9 +98,9 @@ def rod_voxels(
     """
     size = float(np.linalg.norm(rod[3:6]))
     axis = rod[3:6] / size
-    half = 0.5 * (scanner.length_mm if length_mm is None else length_mm)
+    half = 0.5 * scanner.length_mm
     points = rod[:3] + half * _AT[:, None] * axis  # (nodes, 3)
-    level = np.exp(rod[6]) / scanner.voxel_mm3
+    level = np.exp(min(rod[6], MOST_LOG)) / scanner.voxel_mm3
     seen, seen_slope = [], []
     for n, centres in enumerate(centres_of(window, scanner)):
         step, sigma = scanner.spacing_mm[n], scanner.sigma_mm[n]

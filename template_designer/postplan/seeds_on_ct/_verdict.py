@@ -53,6 +53,10 @@ NEEDLE_MM = 2.5
 CHAIN_MM = 2.5
 """Rods whose capsules are nearer than this form a chain."""
 
+STEEPNESS_MM = 3.0
+"""In thicker slices a short seed and a steep one look alike: without the needles' direction no axis
+is given. Fits state errors below 20 degrees there, simulated seeds were off by 30 on the mean."""
+
 MOST_AXIS_ERROR_DEG = 20.0
 """An axis less certain than this (one sigma) is not given."""
 
@@ -169,14 +173,14 @@ def judged(
         if _at_edge(rod, field):
             reasons.append("at the edge of the image or of what was looked at")
         error_deg = float(np.degrees(errors[n]))
-        clear = error_deg <= MOST_AXIS_ERROR_DEG
+        why = _no_axis(error_deg, field)
         state = SeedState.UNCERTAIN if reasons else SeedState.SURE
-        if not clear:
-            reasons.append(f"axis not shown (error {min(error_deg, 90.0):.0f} degrees)")
+        if why:
+            reasons.append(why)
         seeds.append(
             FoundSeed(
                 center_lps_mm=image.origin_lps_mm + rod[:3] @ image.axes_lps,
-                axis_lps=rod[3:6] / np.linalg.norm(rod[3:6]) @ image.axes_lps if clear else None,
+                axis_lps=rod[3:6] / np.linalg.norm(rod[3:6]) @ image.axes_lps if not why else None,
                 axis_error_deg=error_deg,
                 signal_hu_mm3=float(np.exp(rod[6])),
                 likeness=like,
@@ -186,6 +190,17 @@ def judged(
             )
         )
     return tuple(sorted(seeds, key=lambda seed: tuple(np.round(seed.center_lps_mm[::-1], 3))))
+
+
+def _no_axis(error_deg: float, field: Field) -> str:
+    """Why an axis is not given; "" where it is."""
+    slice_mm = float(field.scanner.spacing_mm[2])
+    assert field.prior is not None
+    if slice_mm > STEEPNESS_MM and field.prior.axis is None:
+        return f"axis not shown: slices of {slice_mm:g} mm hide its steepness"
+    if error_deg > MOST_AXIS_ERROR_DEG:
+        return f"axis not shown: error {min(error_deg, 90.0):.0f} degrees"
+    return ""
 
 
 def _doubts(part: float, like: float, high: float, gap: float) -> list[str]:

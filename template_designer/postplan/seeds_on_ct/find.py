@@ -46,6 +46,7 @@ FULL_SCALE_HU = (3071, 3095, 4095, 32767)
 
 THICK_SLICE_MM = 2.5
 FEW_TEACHERS = 6
+STEEP = 0.7  # cosine to the slices' normal
 
 SIMULATION = (
     "the search was proved on simulated seeds in real CTs, not on patients; look at every seed "
@@ -143,7 +144,7 @@ def find_seeds(
         full_width_mm=2.3548 * float(lesson.scanner.sigma_mm[0]),
         slice_mm=slice_mm,
         rejected={reason: count for reason, count in rejected.items() if count},
-        warnings=_warnings(len(seeds), expected, slice_mm, lesson),
+        warnings=_warnings(len(seeds), expected, field, lesson),
     )
 
 
@@ -240,15 +241,23 @@ def _none_found(candidates_: int, rejected: Mapping[str, int]) -> str:
 
 
 def _warnings(
-    found: int, expected: int | None, slice_mm: float, lesson: Lesson
+    found: int, expected: int | None, field: Field, lesson: Lesson
 ) -> tuple[PlanWarning, ...]:
     warnings = [PlanWarning("seeds-by-simulation", SIMULATION)]
+    slice_mm = float(field.scanner.spacing_mm[2])
     if slice_mm > THICK_SLICE_MM:
         text = (
             f"slices of {slice_mm:g} mm: places along the slices' normal are good to 1-2 mm only, "
             "seeds one above the other may be taken for one; slices of 1 mm show them"
         )
         warnings.append(PlanWarning("seeds-thick-slices", text))
+        steep = np.abs(field.rods[:, 5]) / np.linalg.norm(field.rods[:, 3:6], axis=1)
+        if float(np.median(steep)) > STEEP:
+            text = (
+                f"the seeds lie along the slices' normal, one behind the other: in slices of "
+                f"{slice_mm:g} mm a quarter of them may be missed; reconstruct thinner slices"
+            )
+            warnings.append(PlanWarning("seeds-along-the-stack", text))
     if expected is not None and found != expected:
         way = "more" if found > expected else "fewer"
         text = f"{found} seeds found, {abs(found - expected)} {way} than the {expected} implanted"

@@ -28,7 +28,8 @@ WINDOW_HU = (-200.0, 1800.0)
 SURE, UNCERTAIN = "#56B4E9", "#E69F00"
 """Okabe and Ito: told apart by colour-blind readers."""
 
-_SIZE_INCHES, _DPI = (17.5, 7.6), 110
+_SIZE_INCHES, _DPI = (17.5, 6.9), 110
+_LABEL_POINTS = (17.0, 12.0)  # room of a number, points
 _SIDES = (("L", "R"), ("P", "A"), ("H", "F"))
 _VIEWS = ((0, 1, 2), (0, 2, 1), (1, 2, 0))  # index across, down, and looked along
 
@@ -52,7 +53,8 @@ def found_picture(image: ImageVolume, found: FoundSeeds) -> bytes:
             edges = [(first[n] - 0.5, first[n] + flat_size - 0.5) for n, flat_size in
                      zip((across, down), flat.shape[::-1], strict=True)]  # fmt: skip
             _panel(axis, flat, edges, image, across, down)
-            _seeds(axis, places[:, [across, down]], found)
+            points_per_mm = 72.0 * _SIZE_INCHES[0] / (3.0 * float((high - low).max()))
+            _seeds(axis, places[:, [across, down]], found, points_per_mm)
         figure.suptitle(_title(found), fontsize=12)
         _legend(figure, found)
         buffer = io.BytesIO()
@@ -107,21 +109,46 @@ def _sides(image: ImageVolume, index: int) -> tuple[str, str]:
     return (plus, minus) if way[nearest] > 0.0 else (minus, plus)
 
 
-def _seeds(axis: Any, places: NDArray[np.float64], found: FoundSeeds) -> None:
-    """Markers and numbers; uncertain ones last, on top."""
+def _seeds(axis: Any, places: NDArray[np.float64], found: FoundSeeds, points_per_mm: float) -> None:
+    """Markers and numbers; those of uncertain seeds come first and move, sure ones give way."""
     middle = places.mean(axis=0)
-    order = sorted(range(len(places)), key=lambda n: found.seeds[n].state is not SeedState.SURE)
+    taken: list[tuple[float, float]] = []
+    order = sorted(range(len(places)), key=lambda n: found.seeds[n].state is SeedState.SURE)
     for n in order:
         x, y = places[n]
         sure = found.seeds[n].state is SeedState.SURE
         colour, marker = (SURE, "o") if sure else (UNCERTAIN, "^")
-        axis.plot(x, y, marker=marker, ms=8 if sure else 11, mfc="none", mec=colour, mew=1.6)
+        axis.plot(x, y, marker=marker, ms=8 if sure else 11, mfc="none", mec=colour, mew=1.6,
+                  zorder=3 if sure else 4, path_effects=_halo("black"))  # fmt: skip
         right = x >= middle[0]
+        rise = 5.0
+        while not _free(
+            at := (float(x) * points_per_mm, _up(axis) * float(y) * points_per_mm + rise), taken
+        ):
+            rise += _LABEL_POINTS[1]
+            if sure or rise > 6.0 * _LABEL_POINTS[1]:
+                break
+        if sure and rise > 5.0:
+            continue
+        taken.append(at)
         axis.annotate(
-            str(n + 1), (x, y), (6 if right else -6, 5), textcoords="offset points",
+            str(n + 1), (x, y), (6 if right else -6, rise), textcoords="offset points",
             ha="left" if right else "right", fontsize=8 if sure else 11, color=colour,
             fontweight="normal" if sure else "bold", path_effects=_halo("black"),
+            zorder=5 if sure else 6,
         )  # fmt: skip
+
+
+def _up(axis: Any) -> float:
+    """1 where a panel's second coordinate rises up the page, else -1."""
+    return -1.0 if axis.yaxis_inverted() else 1.0
+
+
+def _free(at: tuple[float, float], taken: list[tuple[float, float]]) -> bool:
+    """Whether a number fits beside those that are drawn."""
+    return not any(
+        abs(at[0] - x) < _LABEL_POINTS[0] and abs(at[1] - y) < _LABEL_POINTS[1] for x, y in taken
+    )
 
 
 def _halo(colour: str) -> list[Any]:
@@ -146,4 +173,5 @@ def _legend(figure: Figure, found: FoundSeeds) -> None:
         label = "to settle: " + ", ".join(map(str, found.uncertain[:30]))
         label += " ..." if len(found.uncertain) > 30 else ""
         handles.append(sample("^", 11, UNCERTAIN, label))
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=11)
+    handles.append(Line2D([], [], ls="none", label="numbers without room are left out"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=11)
