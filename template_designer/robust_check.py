@@ -9,6 +9,7 @@ from typing import Any
 
 from template_designer.errors import InputError
 from template_designer.inputs import read_case
+from template_designer.inputs.plan_file import refuse_supplement
 from template_designer.model import GoalResult
 from template_designer.model.robust import RobustResult
 from template_designer.planning.approach import needle_rules
@@ -41,6 +42,7 @@ def robustness_of_folder(
         If ``plan.json`` cannot be read, or is not the plan of that case.
     """
     data = _plan_data(folder / "plan.json")
+    refuse_supplement(folder, is_one=data.get("earlier_seeds") is not None)
     case = read_case(case_file, progress)
     settings = case.settings
     try:

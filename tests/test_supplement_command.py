@@ -145,6 +145,21 @@ def test_it_is_read_again_with_its_earlier_seeds(supplement, data):
     assert plan.dose.interpolate(point) == pytest.approx(second, rel=3e-3)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        lambda plan, out: ["design", CASE, "--from", plan, "-o", out],
+        lambda plan, out: ["check", plan, "--case", CASE, "--robust", 10],
+        lambda plan, out: ["view", plan, "--case", CASE, "--no-browser"],
+    ],
+)
+def test_what_would_forget_the_earlier_seeds_refuses_a_supplement(supplement, tmp_path, command):
+    code, told = refused(command(supplement, tmp_path / "out"))
+    assert code == 2
+    assert "adds to seeds that lie in the patient already" in told
+    assert not (tmp_path / "out").exists()
+
+
 def test_nothing_is_added_where_every_goal_is_met(planned_demo, tmp_path):
     whole = evaluated(planned_demo[0], tmp_path, [])
     out = tmp_path / "out"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from template_designer.errors import InputError
-from template_designer.inputs.plan_file import read_plan_file
+from template_designer.inputs.plan_file import read_plan_file, refuse_supplement
 from template_designer.model import Case
 from template_designer.model.earlier import EarlierPlan
 
@@ -16,9 +16,11 @@ def read_earlier_plan(path: Path, case: Case) -> EarlierPlan:
     Raises
     ------
     InputError
-        If it cannot be read, was changed since it was written, or is the plan of another case.
+        If it cannot be read, was changed since it was written, is the plan of another case or a
+        supplement.
     """
     read = read_plan_file(path, lambda _: case.source.model.capsule_mm[0])
+    refuse_supplement(path, is_one=read.earlier_seeds is not None)
     if read.settings.id != case.settings.id:
         raise InputError(
             f"--from {path}: it is the plan of case {read.settings.id!r}, not of "

@@ -71,6 +71,21 @@ class PlanFile:
     earlier_seeds: EarlierSeeds | None
 
 
+def refuse_supplement(where: Path, *, is_one: bool) -> None:
+    """Refuse a plan that adds to seeds in the patient where those would be forgotten.
+
+    Raises
+    ------
+    InputError
+        If it is one.
+    """
+    if is_one:
+        raise InputError(
+            f"{where} adds to seeds that lie in the patient already, which this command would "
+            "leave out; plan again from the evaluation: design CASE --from EVALUATION --supplement"
+        )
+
+
 def read_plan_file(path: Path, capsule_mm: Callable[[CaseSettings], float]) -> PlanFile:
     """Read ``plan.json``; see :func:`parse_plan`. ``path`` is the file or its folder.
 

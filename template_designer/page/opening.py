@@ -10,7 +10,12 @@ from template_designer.errors import InputError
 from template_designer.inputs import read_case
 from template_designer.inputs.earlier_plan import read_earlier_plan
 from template_designer.inputs.hashing import sha256_of
-from template_designer.inputs.plan_file import PLAN_FILE, PlanFile, read_plan_file
+from template_designer.inputs.plan_file import (
+    PLAN_FILE,
+    PlanFile,
+    read_plan_file,
+    refuse_supplement,
+)
 from template_designer.model.steering import Steering
 from template_designer.page.session import PlanningSession
 from template_designer.workflow import lay_out
@@ -43,9 +48,10 @@ def open_plan(
     Raises
     ------
     InputError
-        If there is no plan, or its case is not found or was changed.
+        If there is no plan, it is a supplement, or its case is not found or was changed.
     """
     read = read_plan_file(folder, lambda _: 0.0)  # strands, and so their capsules, are not used
+    refuse_supplement(folder, is_one=read.earlier_seeds is not None)
     folder = folder if folder.is_dir() else folder.parent
     found = case_file or find_case(folder, read)
     case = read_case(found, progress)

@@ -70,13 +70,30 @@ def strongest_sites(
     return [(int(k), int(j), int(i)) for k, j, i in peaks[order]]
 
 
-def look_at(field: Field, site: tuple[int, int, int]) -> Fit | None:
-    """A rod of any signal fitted alone; None where nothing like a rod is there."""
-    rod = first_rod(field, site, None)
-    fit, gain, part = together(field, np.zeros(0, dtype=np.intp), rod[None], None)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Teacher:
+    """A seed that stands clear: where it was seen, and the rod that was fitted there."""
+
+    site: tuple[int, int, int]
+    rod: NDArray[np.float64]  # (7,)
+
+
+def look_at(field: Field, start: NDArray[np.float64]) -> Fit | None:
+    """A rod (7,) of any signal fitted alone; None where nothing like a rod is there."""
+    fit, gain, part = together(field, np.zeros(0, dtype=np.intp), start[None], None)
     if part < LEAST_LIKENESS or gain < 0.0:
         return None
     return fit
+
+
+def _look_again(field: Field, teacher: _Teacher) -> Fit | None:
+    """Fit a teacher as another scanner would show it; in thick slices from the very start.
+
+    A rod that lies in the middle of a thick slice stays there in a fit, though with another point
+    spread it would lie between two.
+    """
+    thick = float(field.scanner.spacing_mm[2]) > THICK_SLICE_MM
+    return look_at(field, first_rod(field, teacher.site, None) if thick else teacher.rod)
 
 
 def teacher_hu(slice_mm: float) -> float:
@@ -101,33 +118,33 @@ def learnt(field: Field, mask: NDArray[np.bool_], lines: Sequence[Line] = ()) ->
         Long pieces of metal: those without gaps, maybe needles, teach nothing.
     """
     least_hu = teacher_hu(float(field.scanner.spacing_mm[2]))
-    good: list[tuple[tuple[int, int, int], Fit]] = []
+    good: list[_Teacher] = []
     for site in strongest_sites(field, mask):
-        fit = look_at(field, site)
+        fit = look_at(field, first_rod(field, site, None))
         if fit is None:
             continue
         if not LEAST_SIGNAL_HU_MM3 <= np.exp(fit.rods[0, 6]) <= MOST_SIGNAL_HU_MM3:
             continue
         if contrast(field, fit.rods[0], placed=False)[0] >= least_hu:
-            good.append((site, fit))
+            good.append(_Teacher(site, fit.rods[0]))
     bare = [line for line in lines if not has_gaps(field, line)]
-    good = [(site, fit) for site, fit in good if not _in_a_line(fit, bare)]
+    good = [teacher for teacher in good if not _in_a_line(teacher.rod, bare)]
     if len(good) < LEAST_TEACHERS:
         return None
-    scanner = _tuned(field, [site for site, _ in good[:TEACHERS]])
+    scanner = _tuned(field, good[:TEACHERS])
     tuned = Field(field.hu, field.background, scanner)
-    fits = [look_at(tuned, site) for site, _ in good]
+    fits = [_look_again(tuned, teacher) for teacher in good]
     signals = [float(np.exp(fit.rods[0, 6])) for fit in fits if fit is not None]
     if len(signals) < LEAST_TEACHERS:
         return None
     return Lesson(scanner, float(np.median(signals)), len(signals))
 
 
-def _in_a_line(fit: Fit, lines: Sequence[Line]) -> bool:
-    return any(bool(beside_line(line, fit.rods[:, :3], np.full(3, 2.5))[0]) for line in lines)
+def _in_a_line(rod: NDArray[np.float64], lines: Sequence[Line]) -> bool:
+    return any(bool(beside_line(line, rod[None, :3], np.full(3, 2.5))[0]) for line in lines)
 
 
-def _tuned(field: Field, sites: list[tuple[int, int, int]]) -> Scanner:
+def _tuned(field: Field, teachers: list[_Teacher]) -> Scanner:
     """The point spread and the length of the line with which the teachers fit best together."""
     base = field.scanner
     slice_mm = float(base.spacing_mm[2])
@@ -138,7 +155,7 @@ def _tuned(field: Field, sites: list[tuple[int, int, int]]) -> Scanner:
 
     def cost(scanner: Scanner) -> float:
         other = Field(field.hu, field.background, scanner)
-        fits = [look_at(other, site) for site in sites]
+        fits = [_look_again(other, teacher) for teacher in teachers]
         return sum(FAILED_COST if fit is None else min(fit.cost, FAILED_COST) for fit in fits)
 
     lengths = LENGTH_PART if slice_mm <= THICK_SLICE_MM else LENGTH_PART[1:]

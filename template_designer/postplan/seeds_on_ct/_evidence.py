@@ -62,7 +62,7 @@ def contrast(field: Field, rod: NDArray[np.float64], *, placed: bool) -> tuple[f
             continue
         level.append(float(np.mean(free[k][core]) - np.percentile(free[k][ring], RING_PART)))
         shown.append(float(np.mean((held[k] - base[k])[core])))
-    if not shown:
+    if not shown or max(shown) <= 0.0:
         return 0.0, np.inf
     best = np.array(shown) >= LEAST_SLICE_PART * max(shown)
     return float(np.mean(np.array(level)[best])), float(np.mean(np.array(shown)[best]))

@@ -35,7 +35,8 @@ SIGNAL_SPREAD = 0.15
 OVERLAP_MM = 0.8
 """Axes of two capsules are not nearer than one diameter."""
 
-MOST_EVALUATIONS = 40
+MOST_EVALUATIONS, STOP = 40, 1e-4
+"""A fit ends after so many evaluations, or where a step changes sum and rods by this part."""
 
 ROOM_MM = 1.0
 """Voxels so much farther count too: a rod may move that far while it is fitted."""
@@ -100,51 +101,71 @@ def fit_rods(
     count = len(rods)
     weight = weights_of(hu - background)
     weight *= near_rods(rods, window, scanner) if near is None else near
-
-    def parts(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        table = np.zeros((x.size, hu.size))
-        total = background + others + x[-1]
-        for n, rod in enumerate(x[:-1].reshape(count, PARAMETERS)):
-            signal, slopes = rod_voxels(rod, window, scanner, slopes=True)
-            total = total + signal
-            table[n * PARAMETERS : (n + 1) * PARAMETERS] = slopes
-        table[-1] = 1.0
-        shown = np.minimum(total, scanner.clip_hu)
-        table[:, (total >= scanner.clip_hu).ravel()] = 0.0
-        table *= weight.ravel()
-        off, slope = _beliefs(x, count, prior, scanner)
-        residual = np.concatenate([(weight * (shown - hu)).ravel(), off])
-        return residual, np.concatenate([table, slope], axis=1).T
-
-    last: dict[bytes, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-
-    def evaluated(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        key = x.tobytes()
-        if key not in last:
-            last.clear()
-            last[key] = parts(x)
-        return last[key]
-
     start = np.append(rods.ravel(), 0.0)
     if int(np.count_nonzero(weight)) < start.size:  # at a corner of the image: nothing to learn
-        unknown = np.full(count, np.pi)
-        return Fit(rods.copy(), np.inf, np.inf, 0.0, unknown)
+        return Fit(rods.copy(), np.inf, np.inf, 0.0, np.full(count, np.pi))
+    problem = _Problem(hu, background + others, weight, window, scanner, prior)
     found = least_squares(
-        lambda x: evaluated(x)[0],
+        problem.residual,
         start,
-        jac=lambda x: evaluated(x)[1],
+        jac=problem.slopes,
         method="lm",
-        xtol=1e-4,
-        ftol=1e-4,
+        xtol=STOP,
+        ftol=STOP,
         max_nfev=MOST_EVALUATIONS,
     )
-    residual, slopes = evaluated(found.x)
-    seen = residual[: hu.size]
+    seen = problem.residual(found.x)[: hu.size]
     after = found.x[:-1].reshape(count, PARAMETERS).copy()
     after[:, 6] = np.minimum(after[:, 6], MOST_LOG)
     after[:, 3:6] /= np.linalg.norm(after[:, 3:6], axis=1, keepdims=True)
-    errors = _axis_errors(slopes, seen, count)
+    errors = _axis_errors(problem.slopes(found.x), seen, count)
     return Fit(after, 0.5 * float(seen @ seen), float(found.cost), float(found.x[-1]), errors)
+
+
+class _Problem:
+    """Weighted residuals of rods and of what is believed of them, with their slopes."""
+
+    def __init__(
+        self,
+        hu: NDArray[np.float64],
+        base: NDArray[np.float64],
+        weight: NDArray[np.float64],
+        window: Window,
+        scanner: Scanner,
+        prior: Prior | None,
+    ) -> None:
+        self.hu, self.base, self.weight = hu, base, weight
+        self.window, self.scanner, self.prior = window, scanner, prior
+        self._at, self._known = b"", (np.zeros(0), np.zeros((0, 0)))
+
+    def residual(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(voxels + beliefs,)."""
+        return self._both(x)[0]
+
+    def slopes(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(voxels + beliefs, parameters)."""
+        return self._both(x)[1]
+
+    def _both(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Both at once: they share most of their work, and are asked for one after the other."""
+        if x.tobytes() == self._at:
+            return self._known
+        count = x.size // PARAMETERS
+        table = np.zeros((x.size, self.hu.size))
+        total = self.base + x[-1]
+        for n, rod in enumerate(x[:-1].reshape(count, PARAMETERS)):
+            signal, slopes = rod_voxels(rod, self.window, self.scanner, slopes=True)
+            total = total + signal
+            table[n * PARAMETERS : (n + 1) * PARAMETERS] = slopes
+        table[-1] = 1.0
+        clip = self.scanner.clip_hu
+        table[:, (total >= clip).ravel()] = 0.0
+        table *= self.weight.ravel()
+        off, slope = _beliefs(x, count, self.prior, self.scanner)
+        left = (self.weight * (np.minimum(total, clip) - self.hu)).ravel()
+        self._known = np.concatenate([left, off]), np.concatenate([table, slope], axis=1).T
+        self._at = x.tobytes()
+        return self._known
 
 
 def _beliefs(

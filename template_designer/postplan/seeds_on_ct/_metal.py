@@ -51,16 +51,6 @@ THICK_MM = 2.4
 """Half the width of the thickest cluster of seeds that is believed: nothing thicker is a seed."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Metal:
-    """Candidates of a CT, in its own voxels."""
-
-    hu: NDArray[np.float64]  # (slices, rows, columns)
-    background_hu: NDArray[np.float64]
-    parts: NDArray[np.int32]  # 0, or the number of a candidate
-    boxes: list[tuple[slice, slice, slice]]  # of candidates 1, 2, ...
-
-
 def peak_hu(slice_mm: float) -> float:
     """By how much the weakest seed stands out: it lies in a slice plane, between two slices.
 
