@@ -23,6 +23,7 @@ from template_designer.page.situation import NO_SITES, Situation
 from template_designer.page.wishing import Wishing
 from template_designer.page.worker import SearchProcess
 from template_designer.planning.approach import prepare_approach
+from template_designer.planning.loading_report import textbook_patterns
 from template_designer.workflow import Preparation, refuse_blocked
 
 SEARCHES = "a search runs; wait for it, or cancel it, before you change the plan"
@@ -225,7 +226,10 @@ class PlanningSession(Wishing):
             self._worker.expect()
         self.tell()
         try:
-            answer = self._worker.run(prepared.loading, prepared.locks, self._progress)
+            patterns = textbook_patterns(prepared.loading, prepared.approaches)
+            answer = self._worker.run(
+                prepared.loading, prepared.locks, self._progress, tuple(patterns.values())
+            )
         finally:
             with self._guard:
                 self._search, self.held = None, ""

@@ -44,10 +44,13 @@ def _serve(pipe: Connection) -> None:
     """Answer one question after the other until the pipe is closed."""
     try:
         while True:
-            statement, locks = pipe.recv()
+            statement, locks, starts = pipe.recv()
             try:
                 found = load_sites(
-                    statement, locks=locks, progress=lambda part: pipe.send(("progress", part))
+                    statement,
+                    locks=locks,
+                    starts=starts,
+                    progress=lambda part: pipe.send(("progress", part)),
                 )
             except PlannerError as error:
                 pipe.send(("error", str(error)))
@@ -93,8 +96,9 @@ class SearchProcess:
         statement: LoadingStatement,
         locks: Locks | None,
         progress: Callable[[float], None] | None = None,
+        starts: tuple[NDArray[np.int64], ...] = (),
     ) -> Answer:
-        """Search, and wait for the answer.
+        """Search, and wait for the answer; see :func:`load_sites`.
 
         Raises
         ------
@@ -110,7 +114,7 @@ class SearchProcess:
                 raise SearchCancelledError(CANCELLED)
             pipe = self._started()
         try:
-            pipe.send((statement, locks))
+            pipe.send((statement, locks, starts))
             while True:
                 kind, content = pipe.recv()
                 if kind == "answer":

@@ -385,7 +385,8 @@ def test_the_target_stands_out_and_the_nearest_organs_have_colours(demo):
 
 
 def test_sheets_are_signed_and_the_same_twice(demo, sheets):
-    assert set(sheets) == {"axial", "sagittal-coronal", "needles"}
+    more = {name for name in sheets if name.startswith("needles-")}  # where one page is too few
+    assert set(sheets) - more == {"axial", "sagittal-coronal", "needles"}
     assert slices.build(demo) == sheets
     for name, content in sheets.items():
         assert SOFTWARE_NAME.encode() in content[:256], name
