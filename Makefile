@@ -10,7 +10,7 @@ demo: $(READY)  ## plan the case that ships into out/demo/
 	$(BIN)/template-designer demo -o out/demo --overwrite
 
 test: $(READY)  ## the whole test suite
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)  ## style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -17,6 +17,27 @@ settings.register_profile(
 settings.load_profile("house")
 
 
+LONGEST = (
+    "test_examples",
+    "test_view_page",
+    "test_loading",
+    "test_cluster",
+    "test_end_to_end",
+    "test_supplement_command",
+    "test_registration",
+    "test_steering_command",
+    "test_readme",
+    "test_evaluating",
+)
+"""Files that take a minute or more, the longest first."""
+
+
+def pytest_collection_modifyitems(items):
+    """Long files go first: no worker is left alone with one while the others have nothing to do."""
+    rank = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(LONGEST)))
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--renew-references",

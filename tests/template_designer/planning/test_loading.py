@@ -15,11 +15,13 @@ from template_designer.planning.loading import (
     FINAL,
     Locks,
     Weights,
+    _kernels,
     best_strength,
     build_problem,
     goal_misses,
     loading_cost,
     search_loading,
+    search_numbers,
 )
 from template_designer.planning.loading import (
     problem as problems,
@@ -231,6 +233,35 @@ def test_the_cost_is_what_its_words_say():
         mine = plain_cost(problem, chosen, Weights())
         # float32 whole numbers against float64: only divisions differ
         assert loading_cost(problem, mask(problem, chosen)) == pytest.approx(mine, rel=1e-6)
+
+
+def test_a_move_is_turned_down_early_only_where_it_costs_too_much(problem):
+    """The price of a change is the whole cost after it, or one above the ceiling, never below."""
+    numbers, limits = search_numbers(problem, Weights())
+    level = (problem.influence, (problem.n_target, problem.n_outside), limits, numbers)
+    rng, none, early = np.random.default_rng(5), problem.nothing, 0
+    for size in (2, 12, 30):
+        chosen = rng.choice(len(problem.sites), size, replace=False)
+        others = np.setdiff1d(np.arange(len(problem.sites)), chosen)
+        for n_adds, n_drops in ((0, 0), (1, 0), (0, 1), (1, 1), (2, 1), (4, 2)):
+            adds, drops = rng.choice(others, n_adds, replace=False), chosen[:n_drops]
+            after = set(chosen.tolist()) - set(drops.tolist()) | set(adds.tolist())
+            seeds_and_needles = Weights(under=0, deficit=0, outside=0, hot=0, too_hot=0, goal=0)
+            known = plain_cost(problem, after, Weights()) - plain_cost(
+                problem, after, replace(seeds_and_needles, coverage=0)
+            )
+            for part in (0.02, 0.2, 0.9, 1.1):
+                dose, trial = problem.dose_of(mask(problem, chosen)), none.copy()
+                places = (adds, n_adds, drops, n_drops)
+                price, _ = _kernels._priced(
+                    level, none, dose, trial, limits, numbers, *places, part * known
+                )
+                if price > part * known:
+                    assert price <= known * (1.0 + 1e-6)  # float32 sums against float64
+                    early += price < known * (1.0 - 1e-3)
+                else:
+                    assert price == pytest.approx(known, rel=1e-6)
+    assert early > 10
 
 
 @pytest.mark.parametrize("moves", [1_000, SEARCH_MOVES])
