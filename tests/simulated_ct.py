@@ -9,6 +9,7 @@ thin lines, these are cylinders with a marker inside.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from scipy import ndimage
 from skimage.transform import iradon, radon
 
 from template_designer.model import ImageVolume
+from tests.template_designer.inputs.dicom_factory import write_ct_series
 
 CLIP_HU = 3071
 """Largest CT number in 12 bits with the usual intercept."""
@@ -251,3 +253,24 @@ def add_wire(others, image, start_lps, end_lps, diameter_mm, hu: float, look: Lo
     box, seen = rod_density(image, np.asarray(start_lps, float), np.asarray(end_lps, float),
                             diameter_mm, look)  # fmt: skip
     others[box] += hu * seen
+
+
+def write_day(folder: Path, image: ImageVolume, *, frame_uid: str = "") -> Path:
+    """A CT as a DICOM folder of the same patient, a series of its own; as a rule in one frame."""
+    own = image.dicom
+
+    def of_the_patient(_: int, slice_) -> None:
+        slice_.PatientID, slice_.PatientName = image.patient_id, own.patient_name
+
+    write_ct_series(
+        folder,
+        shape=image.hu.shape,
+        spacing_mm=tuple(image.spacing_mm.tolist()),
+        origin=tuple(image.origin_lps_mm.tolist()),
+        iop=image.axes_lps[:2].ravel().tolist(),
+        frame_uid=frame_uid or image.frame_of_reference_uid,
+        description="after the implant",
+        hu=image.hu,
+        change=of_the_patient,
+    )
+    return folder

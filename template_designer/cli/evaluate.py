@@ -28,7 +28,7 @@ def evaluate(
         typer.Option(
             "--seeds",
             help="Delivered seeds: a table (.csv with x_mm, y_mm, z_mm, LPS) as find-seeds writes "
-            "it, or a brachytherapy RTPLAN.",
+            "it, a brachytherapy RTPLAN, or the DICOM folder of a CT of that day to find them on.",
         ),
     ],
     output: OutputOption,
@@ -80,7 +80,7 @@ def evaluate(
 
     Writes evaluation.html to read, evaluation.json, seeds.csv with every displacement, pictures,
     and the cold spots of the target as surfaces. Ends with 1 when a goal is missed by what was
-    delivered. Seeds can be found on a CT by find-seeds.
+    delivered. Where the CT of that day leaves a seed uncertain, find-seeds lists it to settle.
     """
     from exports.again import STEPS as PLAN_STEPS
     from exports.again import read_plan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -89,6 +90,7 @@ def read_later(
             f"--seeds {where} is a folder of a CT, and --ct is another ({delivered.ct}); name one"
         )
     day = _read_day(ct, replace(delivered, ct=delivered.seeds) if on_ct else delivered)
+    told_of_day = () if day is None else _told_of_day(ct, delivered, day)
     if on_ct and day is not None:
         found = _found_on_ct(plan, delivered, day.image, table_u)
     else:
@@ -104,7 +106,8 @@ def read_later(
     if stated_u is not None:
         strengths, told = np.full(len(strengths), stated_u), ()
     check_unit(where, found.centers_lps_mm, _planned_mm(plan))
-    return AsRead(replace(found, strength_u=strengths), day, (*found.warnings, *told))
+    seeds = replace(found, strength_u=strengths)
+    return AsRead(seeds, day, (*found.warnings, *told, *told_of_day))
 
 
 def on_preplan(plan: Plan, ct: ImageVolume, delivered: Delivered, read: AsRead) -> LaterImplant:
@@ -120,15 +123,13 @@ def on_preplan(plan: Plan, ct: ImageVolume, delivered: Delivered, read: AsRead) 
     scanned = ct if day is None else day.image
     where = str(delivered.seeds)
     is_shared = delivered.registration == RegistrationKind.SHARED
-    warnings = read.warnings if day is None else (*read.warnings, *day.warnings)
+    warnings = read.warnings
     if found.frame_of_reference_uid and (is_shared or day is not None):
         warnings += check_same_place(scanned, where, found.frame_of_reference_uid)
     if day is not None or is_shared:
         name = "the plan's CT" if day is None else "the CT of that day"
         check_in_ct(where, found.centers_lps_mm, found.channels, scanned, name)
-    if is_shared and day is not None:
-        warnings += check_same_place(ct, "the CT of that day", scanned.frame_of_reference_uid)
-    registration = _registration(plan, ct, delivered, day)
+    registration = _registration(plan, ct, delivered, read)
     matrix = registration.pre_from_post
     seeds = replace(
         found,
@@ -162,6 +163,14 @@ def _read_day(ct: ImageVolume, delivered: Delivered) -> LaterDay | None:
     return day
 
 
+def _told_of_day(ct: ImageVolume, delivered: Delivered, day: LaterDay) -> tuple[PlanWarning, ...]:
+    """What is odd about the later day; an error where it cannot lie on the preplan as asked for."""
+    if delivered.registration != RegistrationKind.SHARED:
+        return day.warnings
+    shared = check_same_place(ct, "the CT of that day", day.image.frame_of_reference_uid)
+    return (*day.warnings, *shared)
+
+
 def _found_on_ct(
     plan: Plan, delivered: Delivered, image: ImageVolume, strength_u: float
 ) -> SeedSet:
@@ -174,10 +183,12 @@ def _found_on_ct(
         expected=plan.seed_count,
     )
     if found.uncertain:
+        ct = shlex.quote(str(delivered.seeds))
         raise CaseError(
             f"--seeds {delivered.seeds}: {len(found.uncertain)} of {len(found.seeds)} seeds on the "
-            f"CT are uncertain; run find-seeds {delivered.seeds} -o seeds.csv, settle them there, "
-            "and name that table"
+            f"CT are uncertain; run find-seeds {ct} -o seeds.csv --seed-length {length_mm:g} "
+            f"--expected {plan.seed_count}, settle them there, and name both: --seeds seeds.csv "
+            f"--ct {ct}"
         )
     unknown = np.full(3, np.nan)
     axes = [unknown if seed.axis_lps is None else seed.axis_lps for seed in found.seeds]
@@ -194,22 +205,22 @@ def _found_on_ct(
     )
 
 
-def _registration(
-    plan: Plan, ct: ImageVolume, delivered: Delivered, day: LaterDay | None
-) -> Registration:
+def _registration(plan: Plan, ct: ImageVolume, delivered: Delivered, read: AsRead) -> Registration:
+    day, seeds_mm = read.day, read.seeds.centers_lps_mm
     middle = _planned_mm(plan).mean(axis=0)  # about that of the target
     if delivered.registration == RegistrationKind.RIGID:
         if day is None:
             raise CaseError(
                 "--registration rigid compares two CTs; name the one of that day (--ct)"
             )
-        return register_rigid(ct, day.image, middle)
+        return register_rigid(ct, day.image, middle, seeds_mm)
     kind, matrix = RegistrationKind.SHARED, np.eye(4)
     if delivered.registration != RegistrationKind.SHARED:
         kind = RegistrationKind.TRANSFORM
         matrix = read_transform(Path(delivered.registration))
-    residual = None if day is None else bone_residual(ct, day.image, matrix, middle)
-    return Registration(kind, matrix, residual)
+    if day is None:
+        return Registration(kind, matrix, None)
+    return Registration(kind, matrix, bone_residual(ct, day.image, matrix, middle, seeds_mm))
 
 
 def _planned_mm(plan: Plan) -> NDArray[np.float64]:

@@ -46,9 +46,15 @@ RESIDUAL_POINTS = 20_000
 PLANE_MM = 3.0
 """Nearer than this the distance to a surface is taken to its plane, beyond to its nearest point."""
 
+METAL_MM = 8.0
+"""So near to a seed what is bright is the seed, its blur and its streaks, not bone."""
+
 
 def register_rigid(
-    pre: ImageVolume, post: ImageVolume, middle_lps_mm: NDArray[np.float64]
+    pre: ImageVolume,
+    post: ImageVolume,
+    middle_lps_mm: NDArray[np.float64],
+    seeds_lps_mm: NDArray[np.float64],
 ) -> Registration:
     """Find the rigid transform that lays a later CT on the preplan's.
 
@@ -58,6 +64,8 @@ def register_rigid(
         CT of the preplan and of the later day.
     middle_lps_mm : (3,) ndarray
         Middle of the target, in the frame of the preplan.
+    seeds_lps_mm : (n, 3) ndarray
+        Seeds in the frame of the later day: what is bright round them is no bone.
 
     Raises
     ------
@@ -78,9 +86,8 @@ def register_rigid(
         found, value = _improved(fine, _thinned(moving, level), found, looked_at)
     _check_alike(-value)
     matrix = inverse(_matrix(found))
-    return Registration(
-        RegistrationKind.RIGID, matrix, bone_residual(pre, post, matrix, middle_lps_mm)
-    )
+    residual = bone_residual(pre, post, matrix, middle_lps_mm, seeds_lps_mm)
+    return Registration(RegistrationKind.RIGID, matrix, residual)
 
 
 def _check_alike(correlation: float) -> None:
@@ -97,11 +104,13 @@ def bone_residual(
     post: ImageVolume,
     pre_from_post: NDArray[np.float64],
     middle_lps_mm: NDArray[np.float64],
+    seeds_lps_mm: NDArray[np.float64],
 ) -> Residual | None:
     """Distance from the bone surface of the later CT to that of the preplan's, near the target.
 
     A second opinion on a registration: it uses surfaces where the registration uses CT numbers.
-    None where either CT shows no bone there.
+    Surfaces within :data:`METAL_MM` of a seed (frame of the later day) are left out. None where
+    either CT shows no bone there.
     """
     before = _bone_surface(pre, middle_lps_mm)
     after = _bone_surface(post, transform_points(inverse(pre_from_post), middle_lps_mm)[0])
@@ -109,7 +118,10 @@ def bone_residual(
         return None
     rng = np.random.default_rng(0)
     surface, normals = _on_triangles(*before, SURFACE_SAMPLES, rng)
-    points = transform_points(pre_from_post, _on_triangles(*after, RESIDUAL_POINTS, rng)[0])
+    found = _on_triangles(*after, RESIDUAL_POINTS, rng)[0]
+    if len(seeds_lps_mm):
+        found = found[cKDTree(seeds_lps_mm).query(found)[0] > METAL_MM]
+    points = transform_points(pre_from_post, found)
     index = pre.index_of(points)
     points = points[((index >= 0.0) & (index <= np.array(pre.hu.shape) - 1.0)).all(axis=1)]
     points = points[np.linalg.norm(points - middle_lps_mm, axis=1) <= NEAR_MM - RIM_MM]

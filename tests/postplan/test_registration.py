@@ -17,6 +17,9 @@ from template_designer.postplan.registration import bone_residual, register_rigi
 from tests.paths import DEMO
 
 
+NO_SEEDS = np.zeros((0, 3))
+
+
 @pytest.fixture(scope="module")
 def case():
     return read_case(DEMO / "case.toml")
@@ -56,19 +59,20 @@ def test_a_known_movement_is_found(case, middle):
     """Within 0.5 mm at the target and 0.5 degrees; slices of 5 mm against slices of 3 mm."""
     moved = rigid((4.0, -3.0, 6.0), (18.0, -12.0, 9.0), middle)
     later = scanned_again(case.image, moved, middle)
-    got = register_rigid(case.image, later, middle)
+    got = register_rigid(case.image, later, middle, NO_SEEDS)
     assert got.kind is RegistrationKind.RIGID
     left = got.pre_from_post @ moved
     assert np.linalg.norm(transform_points(left, middle)[0] - middle) < 0.5
     assert np.degrees(np.linalg.norm(Rotation.from_matrix(left[:3, :3]).as_rotvec())) < 0.5
     # a second opinion, from surfaces: no worse than the transform that was put in, to 0.05 mm
-    truth = bone_residual(case.image, later, inverse(moved), middle)
+    truth = bone_residual(case.image, later, inverse(moved), middle, NO_SEEDS)
     assert got.residual.median_mm < truth.median_mm + 0.05
     assert got.residual.p95_mm < 1.0
     off = inverse(moved).copy()
     off[:3, 3] += (2.0, 0.0, 0.0)
+    least = truth.median_mm + 0.3
     # surfaces along the shift are as far apart as before: the median is less than 2 mm
-    assert bone_residual(case.image, later, off, middle).median_mm > truth.median_mm + 0.3
+    assert bone_residual(case.image, later, off, middle, NO_SEEDS).median_mm > least
 
 
 def test_another_body_is_refused(case, middle):
@@ -77,7 +81,7 @@ def test_another_body_is_refused(case, middle):
     coarse = replace(case.image, hu=hu, spacing_mm=case.image.spacing_mm * (4.0, 4.0, 1.0))
     upside = replace(coarse, hu=np.ascontiguousarray(hu[::-1, ::-1, ::-1]))
     with pytest.raises(CaseError, match="do not come together"):
-        register_rigid(coarse, upside, middle)
+        register_rigid(coarse, upside, middle, NO_SEEDS)
 
 
 def test_what_is_moved_keeps_its_shape_and_its_voxels(case, middle):
