@@ -1,4 +1,4 @@
-"""``evaluate --seeds CT``: a simulated CT of the day after, written as DICOM, to the written numbers.
+"""``evaluate --seeds CT``: from a simulated DICOM CT of the day after to the written numbers.
 
 Where every seed ended up is known, for it was put there; all of it is simulation.
 """
@@ -64,7 +64,9 @@ def scanned(planned_demo):
     depth = needle_depths(planned_demo[0], rng)
     kept = np.delete(np.arange(len(planned)), LOST)
     middle = planned.mean(axis=0)
-    places = np.vstack([(planned + depth[:, None] * axes)[kept], middle + (0.0, 32.0, 2.0)])
+    places = np.vstack(
+        [(planned + depth[:, None] * axes)[kept], middle + np.array([0.0, 32.0, 2.0])]
+    )
     ways = np.vstack([axes[kept], (0.6, 0.0, 0.8)])
     there = Implant(places, ways, np.zeros(len(places), bool))
     image, _ = read_ct_series(DEMO / "dicom")
@@ -86,7 +88,7 @@ def other_day(scanned, tmp_path_factory):
     image, there, planned, middle = scanned
     matrix = np.eye(4)
     matrix[:3, :3] = Rotation.from_euler("xyz", (3.0, -2.0, 5.0), degrees=True).as_matrix()
-    matrix[:3, 3] = middle + (14.0, -9.0, 22.0) - matrix[:3, :3] @ middle
+    matrix[:3, 3] = middle + np.array([14.0, -9.0, 22.0]) - matrix[:3, :3] @ middle
     folder = tmp_path_factory.mktemp("other") / "ct"
     write_day(folder, moved_image(image, matrix), frame_uid=OTHER_FRAME)
     return Day(folder, there, planned, np.linalg.inv(matrix))

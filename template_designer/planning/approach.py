@@ -51,7 +51,7 @@ class Approach:
     reasons: Mapping[str, str | None]  # by label: why the hole is blocked; None where it is not
     skin: DistanceField
     access: AccessDepths  # where compact bone asks for an access needle
-    avoided: Mapping[str, Solid]  # the structures of the rules
+    avoided: Mapping[str, DistanceField]  # the structures of the rules, round every path
 
     @property
     def axis(self) -> NDArray[np.float64]:
@@ -132,7 +132,7 @@ def prepare_approach(
         half_length_mm=seed_rules.half_length_mm,
         limits_mm={rule.structure: rule.clearance_mm for rule in rules},
     )
-    avoided = {rule.structure: solids[rule.structure] for rule in rules}
+    avoided = {rule.structure: fields[rule.structure] for rule in rules}
     return Approach(
         frame, gap, points, rules, seed_rules, paths, sites, reasons, skin, access, avoided
     )

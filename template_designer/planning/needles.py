@@ -11,7 +11,6 @@ from template_designer.frames import transform_points
 from template_designer.geometry.distance import FAR_MM, DistanceField
 from template_designer.geometry.exact import exact_distance_mm
 from template_designer.geometry.paths import STEP_MM, NeedlePaths, between_points_mm
-from template_designer.geometry.solids import Solid
 from template_designer.model import OUTER_DIAMETER_MM, Needle, Seed
 from template_designer.model.settings import NeedleSettings
 from template_designer.planning.access import AccessDepths
@@ -92,13 +91,13 @@ def _triple(point: NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 def clearance_errors_mm(
-    needle: Needle, avoided: Mapping[str, Solid], step_mm: float = STEP_MM
+    needle: Needle, avoided: Mapping[str, DistanceField], step_mm: float = STEP_MM
 ) -> dict[str, float]:
     """By how much each stated clearance of a needle falls short of the true one, at most.
 
     The true one is the least over the whole axis, so it is no more than the exact distance at any
     point of it: that at the point which the quick distances take for the nearest. Structures
-    farther than they are followed are left out.
+    farther than they are followed are left out. ``avoided`` holds the distances round the axis.
     """
     entry, tip = np.array(needle.entry_lps_mm), np.array(needle.tip_lps_mm)
     length = float(np.linalg.norm(tip - entry))
@@ -109,7 +108,7 @@ def clearance_errors_mm(
     for name, stated in needle.clearance_mm.items():
         if stated + radius > FAR_MM - 2.0:
             continue
-        distance = DistanceField.around(avoided[name], points).signed_mm(points)
-        nearest = exact_distance_mm(avoided[name], points[int(np.argmin(distance))])
+        distance = avoided[name].signed_mm(points)
+        nearest = exact_distance_mm(avoided[name].solid, points[int(np.argmin(distance))])
         errors[name] = max(0.0, nearest - radius - stated)
     return errors

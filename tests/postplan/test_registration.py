@@ -16,7 +16,6 @@ from template_designer.postplan.moving import moved_image, moved_rois
 from template_designer.postplan.registration import bone_residual, register_rigid
 from tests.paths import DEMO
 
-
 NO_SEEDS = np.zeros((0, 3))
 
 
