@@ -24,10 +24,10 @@ test-nojit: $(READY)  ## the dose kernels as plain Python
 examples: $(READY)  ## run every example into out/examples/
 	for script in examples/[0-9]*.py; do $(BIN)/python $$script out/examples || exit 1; done
 
-bench: $(READY)  ## how fast dose and loading are; files into out/bench/ (25 minutes: HiGHS has 10 a case)
+bench: $(READY)  ## how fast dose, loading and a series of 40 cases are; files into out/bench/ (45 minutes)
 	$(BIN)/python -m tests.benchmarks
 
-bench-quick: $(READY)  ## the same in some minutes: HiGHS has 20 s
+bench-quick: $(READY)  ## the same in some minutes: HiGHS has 20 s, the series 4 cases
 	$(BIN)/python -m tests.benchmarks --quick
 
 bench-others: out/pygrpm/bin/python  ## other people's TG-43 code for `make bench`, apart from ours

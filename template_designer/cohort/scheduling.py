@@ -69,16 +69,18 @@ def run_on(client: Client, jobs: Sequence[Job], done: Done) -> None:
 
 
 @contextmanager
-def local_cluster(workers: int) -> Iterator[Client]:
+def local_cluster(workers: int, threads: int | None = None) -> Iterator[Client]:
     """Workers on this machine: processes of their own that share its cores.
 
-    They are started afresh, not forked: compiled code with OpenMP does not outlive a fork.
+    Compiled code of each runs on so many ``threads``; without it they get an equal share of the
+    cores, one at least. They are started afresh, not forked: compiled code with OpenMP does not
+    outlive a fork.
     """
     _need_dask()
     import dask
     from distributed import Client, LocalCluster
 
-    threads = max(1, cores() // workers)
+    threads = threads or max(1, cores() // workers)
     with (
         dask.config.set({"distributed.worker.multiprocessing-method": "spawn"}),
         LocalCluster(

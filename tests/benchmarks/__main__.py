@@ -1,4 +1,4 @@
-"""``make bench``: time the dose engine and the loading, print tables, write JSON and plots.
+"""``make bench``: time the dose engine, the loading and a series; print tables, write JSON, plots.
 
 The exit code is 1 only where results disagree; no time sets it.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tests.benchmarks.bench_cohort import bench_cohort
 from tests.benchmarks.bench_grid import bench_grid
 from tests.benchmarks.bench_others import PYGRPM_PYTHON, bench_others
 from tests.benchmarks.bench_points import bench_points
@@ -26,10 +27,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run everything and report it."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less of everything")
-    parser.add_argument("--only", choices=("dose", "loading"), help="one half (default: both)")
+    parser.add_argument(
+        "--only", choices=("dose", "loading", "cohort"), help="one part (default: all)"
+    )
     parser.add_argument(
         "--milp-seconds", type=float, help="for HiGHS on each instance (default: 600; quick: 20)"
     )
+    parser.add_argument("--variants", type=int, help="cases of the series (default: 40; quick: 4)")
     parser.add_argument("--out", type=Path, default=Path("out/bench"), help="folder for the files")
     parser.add_argument(
         "--pygrpm", type=Path, default=PYGRPM_PYTHON, help="Python interpreter that has PyGRPM"
@@ -41,10 +45,14 @@ def main(arguments: list[str] | None = None) -> int:
     def say(what: str) -> None:
         console.print(f"{time.perf_counter() - start:5.0f} s  {what} ...")
 
-    wrong = _dose(options, console, say) if options.only != "loading" else False
-    if options.only != "dose":
+    wrong = _dose(options, console, say) if options.only in (None, "dose") else False
+    if options.only in (None, "loading"):
         milp_s = options.milp_seconds or (20.0 if options.quick else 600.0)
         bench_loading(options.quick, milp_s, say, console, options.out)
+    if options.only in (None, "cohort"):
+        count = options.variants or (4 if options.quick else 40)
+        say(f"a series of {count} cases on 1 and on 2 workers")
+        wrong |= not bench_cohort(count, (1, 2), options.out, console)
     console.print(f"\n{time.perf_counter() - start:.0f} s; files are in {options.out}/")
     return 1 if wrong else 0
 

@@ -4,8 +4,9 @@
 
 Variants differ in the strength of the seeds, in the entry plane and in the noise of the CT. Times
 are those of everything that the command does after looking at the inputs: start of the workers,
-compiled code read from the cache, plans, tables. Without the shared cases beside the checkout they
-are variants of the demo.
+compiled code read from the cache, plans, tables. Code is compiled before, by one case that is not
+timed. Nothing is kept from one case for the next that has the same CT: no series has that. Without
+the shared cases beside the checkout they are variants of the demo.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import itertools
 import json
 import re
+import resource
 import shutil
 import sys
 import tempfile
@@ -48,7 +50,9 @@ class Run:
     """One way to do the series."""
 
     workers: int  # 0: one case after the other in this process
+    threads: int  # of each, for compiled code
     seconds: float
+    cpu_seconds: float  # of this process and of its workers
     planned: int
     failed: int
     same_bytes: bool  # cohort.csv beside that of the first run
@@ -110,33 +114,49 @@ def _turned(text: str, angle_deg: float) -> str:
     return re.sub(r"direction_lps = \[[^\]]*\]", f"direction_lps = [{told}]", text)
 
 
-def time_runs(cases: Sequence[Path], workers: Sequence[int], folder: Path) -> list[Run]:
-    """The series by each number of workers, 0 for none."""
+def time_runs(
+    cases: Sequence[Path], workers: Sequence[int], folder: Path, threads: int | None = None
+) -> list[Run]:
+    """The series by each number of workers, 0 for none; without ``threads`` as the command does."""
     runs: list[Run] = []
     first = b""
-    for count in workers:
-        work = find_work(find_cases(cases), folder / f"out-{count}", files=PLAN_ONLY)
-        start = time.perf_counter()
+    do_work(find_work(find_cases(cases[:1]), folder / "warm", files=PLAN_ONLY), run_serial)
+    for number, count in enumerate(workers):
+        work = find_work(find_cases(cases), folder / f"out-{number}", files=PLAN_ONLY)
+        start, cpu = time.perf_counter(), _cpu_seconds()
         if count:
-            with local_cluster(count) as client:
+            with local_cluster(count, threads) as client:
                 made = do_work(work, partial(run_on, client))
         else:
             made = do_work(work, run_serial)
         seconds = time.perf_counter() - start
         table = (work.folder / TABLE).read_bytes()
         first = first or table
-        runs.append(Run(count, seconds, len(made.planned), len(made.failed), table == first))
+        used = _cpu_seconds() - cpu
+        planned, failed = len(made.planned), len(made.failed)
+        each = threads or max(1, cores() // max(1, count))
+        runs.append(Run(count, each, seconds, used, planned, failed, table == first))
     return runs
+
+
+def _cpu_seconds() -> float:
+    """Processor time of this process and of all it has started that have ended."""
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    used = [resource.getrusage(kind) for kind in kinds]
+    return sum(part.ru_utime + part.ru_stime for part in used)
 
 
 def print_runs(runs: Sequence[Run], cases: int, machine: Machine, console: Console) -> None:
     """A table of all runs beside the first."""
-    table = Table(title=f"{cases} cases, {machine.cores} cores, load {machine.load:.1f} before")
+    table = Table(
+        title=f"Series of {cases} cases, {machine.cores} cores, load {machine.load:.1f} before"
+    )
     for head in (
         "workers",
         "threads each",
         "seconds",
         "a case",
+        "CPU s a case",
         "speed-up",
         "planned",
         "same bytes",
@@ -145,9 +165,10 @@ def print_runs(runs: Sequence[Run], cases: int, machine: Machine, console: Conso
     for run in runs:
         table.add_row(
             str(run.workers or "serial"),
-            str(max(1, cores() // max(1, run.workers))),
+            str(run.threads),
             f"{run.seconds:.0f}",
             f"{run.seconds / cases:.1f}",
+            f"{run.cpu_seconds / cases:.1f}",
             f"{runs[0].seconds / run.seconds:.2f}",
             str(run.planned),
             "yes" if run.same_bytes else "NO",
@@ -155,22 +176,36 @@ def print_runs(runs: Sequence[Run], cases: int, machine: Machine, console: Conso
     console.print(table)
 
 
+def bench_cohort(
+    count: int,
+    workers: Sequence[int],
+    out: Path,
+    console: Console,
+    threads: int | None = None,
+) -> bool:
+    """Run the series, print and write the times; whether every case was planned, bytes alike."""
+    machine = describe_machine()
+    with tempfile.TemporaryDirectory() as scratch:
+        cases = variants(count, Path(scratch))
+        runs = time_runs(cases, workers, Path(scratch), threads)
+    print_runs(runs, len(cases), machine, console)
+    out.mkdir(parents=True, exist_ok=True)
+    data = {"machine": asdict(machine), "cases": len(cases), "runs": [asdict(run) for run in runs]}
+    (out / "bench_cohort.json").write_text(json.dumps(data, indent=1) + "\n")
+    return all(run.same_bytes and run.planned == len(cases) for run in runs)
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Run the series; 1 where the tables differ."""
+    """Run the series; 1 where a case failed or the tables differ."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.bench_cohort")
     parser.add_argument("--variants", type=int, default=40)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="0: without Dask")
+    parser.add_argument("--threads", type=int, help="of each worker (default: its share of cores)")
     parser.add_argument("--out", type=Path, default=Path("out/bench"))
     options = parser.parse_args(arguments)
-    machine, console = describe_machine(), Console()
-    with tempfile.TemporaryDirectory() as scratch:
-        cases = variants(options.variants, Path(scratch))
-        runs = time_runs(cases, options.workers, Path(scratch))
-    print_runs(runs, len(cases), machine, console)
-    options.out.mkdir(parents=True, exist_ok=True)
-    data = {"machine": asdict(machine), "cases": len(cases), "runs": [asdict(run) for run in runs]}
-    (options.out / "bench_cohort.json").write_text(json.dumps(data, indent=1) + "\n")
-    return 0 if all(run.same_bytes for run in runs) else 1
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    asked = (options.variants, options.workers, options.out, console, options.threads)
+    return 0 if bench_cohort(*asked) else 1
 
 
 if __name__ == "__main__":
