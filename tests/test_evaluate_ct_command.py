@@ -245,5 +245,5 @@ def test_seeds_that_are_uncertain_are_settled_in_the_table(planned_demo, scanned
 def test_a_ct_without_seeds_is_one_error(planned_demo, tmp_path):
     code, said = run(planned_demo, DEMO / "dicom", tmp_path / "out")
     assert code == 2
-    assert "no seed was found" in said
+    assert f"--seeds {DEMO / 'dicom'}: no seed was found" in said
     assert not (tmp_path / "out").exists()

@@ -105,14 +105,17 @@ def find_seeds(
     with steps("Finding seeds", seeds_on_ct.STEPS + 2) as say:
         say("reading")
         image, inside = _read(ct, structures, near or [], margin)
-        found = seeds_on_ct.find_seeds(
-            image,
-            seed_length_mm=length,
-            expected=expected,
-            inside=inside,
-            needle_direction_lps=None if direction is None else _triple(direction),
-            progress=say,
-        )
+        try:
+            found = seeds_on_ct.find_seeds(
+                image,
+                seed_length_mm=length,
+                expected=expected,
+                inside=inside,
+                needle_direction_lps=None if direction is None else _triple(direction),
+                progress=say,
+            )
+        except CaseError as error:
+            raise CaseError(f"{ct}: {error}") from error
         say("writing")
         contents = {output: seed_csv(seed_rows(found))}
         if picture is not None:

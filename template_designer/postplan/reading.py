@@ -157,7 +157,8 @@ def _read_day(ct: ImageVolume, delivered: Delivered) -> LaterDay | None:
     day = read_later_day(delivered.ct, delivered.structures, delivered.labels)
     identity = day.image.dicom
     name = "" if identity is None else identity.patient_name
-    check_same_patient(ct, f"--ct {delivered.ct}", day.image.patient_id, name)
+    option = "--seeds" if delivered.ct == delivered.seeds else "--ct"
+    check_same_patient(ct, f"{option} {delivered.ct}", day.image.patient_id, name)
     if day.rois is not None:
         check_same_patient(ct, f"--structures {delivered.structures}", day.rois.patient_id)
     return day
@@ -176,12 +177,15 @@ def _found_on_ct(
 ) -> SeedSet:
     """Seeds as the CT shows them, where nothing has to be settled by a person."""
     length_mm, diameter_mm = plan.source.model.capsule_mm
-    found = find_seeds(
-        image,
-        seed_length_mm=length_mm,
-        seed_diameter_mm=diameter_mm,
-        expected=plan.seed_count,
-    )
+    try:
+        found = find_seeds(
+            image,
+            seed_length_mm=length_mm,
+            seed_diameter_mm=diameter_mm,
+            expected=plan.seed_count,
+        )
+    except CaseError as error:
+        raise CaseError(f"--seeds {delivered.seeds}: {error}") from error
     if found.uncertain:
         ct = shlex.quote(str(delivered.seeds))
         raise CaseError(

@@ -92,7 +92,8 @@ def unit(direction: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(values / length)
 
 
-def none_found(candidates_: int, rejected: Mapping[str, int]) -> str:
+def none_found(candidates_: int, rejected: Mapping[str, int], *, only_a_part: bool) -> str:
+    """What is said where no seed is found, in all of the CT or in the part looked at."""
     told = "; ".join(f"{count} {reason}" for reason, count in rejected.items() if count)
     what = (
         f" ({candidates_} bright places are bone, calcification or other metal"
@@ -100,9 +101,10 @@ def none_found(candidates_: int, rejected: Mapping[str, int]) -> str:
         else ""
     )
     what += f"; {told})" if what and told else ")" if what else ""
+    where = "in the part of the CT that was looked at" if only_a_part else "on the CT"
     return (
-        f"no seed was found on the CT{what}; check that it was taken after the implant and covers "
-        "it, or that --structures does not leave it out"
+        f"no seed was found {where}{what}; check that it was taken after the implant and covers it"
+        + (", or look farther round (--near, --margin)" if only_a_part else "")
     )
 
 

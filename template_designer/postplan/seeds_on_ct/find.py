@@ -98,7 +98,7 @@ def find_seeds(
     say("metal")
     parts, boxes, excess = candidates(image, mask)
     if not boxes:
-        raise CaseError(none_found(0, {}))
+        raise CaseError(none_found(0, {}, only_a_part=inside is not None))
     cut = _crop(boxes, image)
     small = _cropped(image, cut)
     rejected: Counter[str] = Counter()
@@ -108,7 +108,8 @@ def find_seeds(
             small, parts[cut], excess[cut], scanner, way, rejected, say
         )
     except _NoSeedError as error:
-        raise CaseError(none_found(len(boxes), rejected)) from error
+        text = none_found(len(boxes), rejected, only_a_part=inside is not None)
+        raise CaseError(text) from error
     return _outcome(field, seeds, lesson, rejected, expected)
 
 
