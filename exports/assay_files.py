@@ -109,7 +109,9 @@ def _summary(found: Assay) -> tuple[Part, ...]:
     nuclide = found.source.nuclide
     parts: list[Part] = [Lines("", (VERDICTS[found.verdict],), loud=True)]
     if found.outliers:
-        names = ", ".join(f"{s.reading.seed} ({s.from_mean_pct:+.1f} %)" for s in found.outliers)
+        names = ", ".join(
+            f"{s.reading.seed} ({difference(0.0, s.from_mean_pct)} %)" for s in found.outliers
+        )
         text = f"Seeds over {OUTLIER_PCT:g} % off the mean of the sample: {names}."
         parts.append(Lines("", (text,), loud=True))
     if len(found.seeds) < found.advised_readings:
@@ -126,12 +128,12 @@ def _summary(found: Assay) -> tuple[Part, ...]:
         ("readings", f"{len(found.seeds)} (least {found.least_readings})"),
         (f"stated by {found.stated.origin}", _at(found.stated.strength_u, found)),
         ("mean of the readings", _at(found.mean_u, found)),
-        ("mean beside stated", f"{found.difference_pct:+.2f} %"),
+        ("mean beside stated", f"{difference(0.0, found.difference_pct, 2)} %"),
         ("spread (SD of single seeds)", spread),
         ("half-life", f"{found.source.half_life_days:.2f} days"),
         (f"planned on {found.implant_date}, the implant", strength(found.planned_u, nuclide)),
         ("measured, decayed to that day", strength(found.measured_u, nuclide)),
-        ("measured beside planned", f"{found.plan_change_pct:+.2f} %"),
+        ("measured beside planned", f"{difference(0.0, found.plan_change_pct, 2)} %"),
     ]
     note = (
         "Limits: mean and single seeds as AAPM TG-40 and TG-56 have them (3 %, 5 %; single seeds "
@@ -162,8 +164,8 @@ def _seed_table(found: Assay) -> Table:
                 f"{seed.reading.strength_u:.4g}",
                 seed.reading.measured.strftime("%Y-%m-%d %H:%M"),
                 f"{seed.reference_u:.4f}",
-                f"{seed.from_stated_pct:+.2f}",
-                f"{seed.from_mean_pct:+.2f}",
+                difference(0.0, seed.from_stated_pct, 2),
+                difference(0.0, seed.from_mean_pct, 2),
             ),
             loud=seed.is_outlier,
         )

@@ -28,7 +28,8 @@ COLUMNS = (
     "implanted",
 )
 """Of a table of cases; all but the first may be empty or left out. ``seeds``: where the seeds ended
-up (a table, or an RTPLAN). The others are the options of ``evaluate`` of the same names."""
+up (a table, an RTPLAN, or the folder of a CT). The others are the options of ``evaluate`` of the
+same names."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,31}")  # as the case file's schema has it
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
