@@ -249,6 +249,7 @@ class EarlierSeedRecord(Record):
 class EarlierRecord(Record):
     """Seeds of an implant before, which every dose counts."""
 
+    implanted: str | None = None  # the day; None where nobody stated it
     seeds: Annotated[list[EarlierSeedRecord], Field(min_length=1)]
 
 

@@ -37,6 +37,12 @@ MODEL = (
 )
 """The formula of the implant and what it takes for granted, as ``plan.json`` says it."""
 
+TWO_MODEL = (
+    " Of two implants BED is that of both dose rates together: on one day the formula for the sum "
+    "of the doses, after many half-lives that of each, added."
+)
+"""Added where an earlier implant counts, for whose dose the formula alone does not hold."""
+
 BEAM_MODEL = (
     " External beam: BED = n d [1 + d / (alpha/beta)], added to the implant's; it takes for "
     "granted that the whole structure got the whole dose and that nothing recovered since."
@@ -88,7 +94,10 @@ def biology_results(
                 metric: metric_value(metric, bed, metrics[name], prescription_gy)
                 for metric in wanted
             }
-            results.append(_result(name, tissue, doses[name], bed, physical_gy, bed_gy))
+            result = _result(name, tissue, doses[name], bed, physical_gy, bed_gy)
+            if before is not None:
+                result = replace(result, model=result.model + TWO_MODEL)
+            results.append(result)
     return tuple(results)
 
 

@@ -1,11 +1,14 @@
 """Goals, tissue models and calibrations, on records made up for the purpose."""
 
 import copy
+import datetime
 import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from template_designer.checking import State
 from template_designer.checking.case_checks import check_calibration, matching
@@ -94,6 +97,53 @@ def test_every_number_of_a_tissue_model_counts(key, by):
         data["biology"][0]["doses"][0][key] += by
 
     assert judged(check_biology, change)["biology"] is State.FAIL
+
+
+def two_implants(data, days, first_gy, second_gy):
+    """BED of two implants, summed by the hour: breaks meet those that are not yet repaired."""
+    step = 0.25
+    hours = np.arange(0.0, 24.0 * 59.40 * 14.0, step)
+    rate = first_gy * LAMBDA * np.exp(-LAMBDA * hours)
+    later = hours - 24.0 * days
+    rate += np.where(later >= 0.0, second_gy * LAMBDA * np.exp(-LAMBDA * np.abs(later)), 0.0)
+    open_ = lfilter([step], [1.0, -math.exp(-MU * step)], rate) - 0.5 * step * rate  # trapezoid
+    total = first_gy + second_gy
+    bed = total + 2.0 / 2.0 * float(np.sum(rate * open_)) * step
+    day = datetime.date(2026, 1, 31) - datetime.timedelta(days=days)
+    seed = {"number": "1", "center_lps_mm": [0.0, 0.0, 0.0], "axis_lps": [0.0, 0.0, 1.0],
+            "axis": "stated", "air_kerma_strength_u": 0.7}  # fmt: skip
+    data["earlier_seeds"] = {"implanted": day.isoformat(), "seeds": [seed]}
+    data["biology"][0]["doses"][0] |= {
+        "implant_gy": total, "implant_bed_gy": bed, "implant_eqd2_gy": bed / 2.0,
+        "total_bed_gy": bed + 75.0, "total_eqd2_gy": bed / 2.0 + 37.5,
+    }  # fmt: skip
+    data["metrics"]["Cord"]["dmax_gy"] = total
+
+
+@pytest.mark.parametrize("days", [0, 30, 180, 700])
+@pytest.mark.parametrize(("first_gy", "second_gy"), [(80.0, 20.0), (50.0, 50.0), (0.0, 100.0)])
+def test_two_implants_lie_between_one_day_and_half_and_half(days, first_gy, second_gy):
+    told = judged(check_biology, lambda data: two_implants(data, days, first_gy, second_gy))
+    assert told["biology"] is State.OK
+
+
+@pytest.mark.parametrize("by", [0.03, -0.03])
+def test_two_implants_outside_of_it_are_found(by):
+    """Half and half after a year is the least; one after all on one day the most."""
+
+    def change(data):
+        two_implants(data, 365 if by < 0.0 else 0, 50.0, 50.0)
+        row = data["biology"][0]["doses"][0]
+        for key, part in (("bed", 1.0), ("eqd2", 0.5)):
+            row[f"implant_{key}_gy"] += by * 100.0 * part
+            row[f"total_{key}_gy"] += by * 100.0 * part
+
+    assert judged(check_biology, change)["biology"] is State.FAIL
+
+
+def test_a_supplement_before_its_implant_is_found():
+    told = judged(check_biology, lambda data: two_implants(data, -10, 50.0, 50.0))
+    assert told["biology"] is State.FAIL
 
 
 @pytest.mark.parametrize("key", ["dose_gy", "fractions", "bed_gy", "eqd2_gy"])
