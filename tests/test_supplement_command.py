@@ -19,11 +19,28 @@ from tests.paths import DEMO
 from tests.postplan.seeds import write_seeds
 
 CASE = DEMO / "case.toml"
+FIRST_DAY, SECOND_DAY = "2026-03-02", "2026-08-29"  # 180 days
+BEAM = """
+[[biology]]
+structure = "SpinalCord"
+alpha_beta_gy = 2.0
+external_beam_gy = 40.0
+external_beam_fractions = 20
+"""
 LOST = [3, 9, 12, 17, 28, 33]
 
 
 def invoke(*arguments):
     return CliRunner().invoke(cli.app, [str(part) for part in arguments])
+
+
+def later_case(folder):
+    """The demo for a second implant on another day, after external beam; seeds as strong."""
+    text = CASE.read_text("utf-8").replace('"dicom/', f'"{(DEMO / "dicom").as_posix()}/')
+    days = f"calibration_date = {SECOND_DAY}\nimplant_date = {SECOND_DAY}\n"
+    path = folder / "case.toml"
+    path.write_text(text.replace("activity_mci", days + "activity_mci") + BEAM, encoding="utf-8")
+    return path
 
 
 def evaluated(planned, base, lost):
@@ -32,9 +49,11 @@ def evaluated(planned, base, lost):
     seeds = write_seeds(
         base / "seeds.csv", np.delete(centers, lost, axis=0), np.delete(axes, lost, axis=0)
     )
-    done = invoke("evaluate", planned, "--case", CASE, "--seeds", seeds, "-o", base / "evaluation")
+    out = base / "evaluation"
+    asked = ("--case", CASE, "--seeds", seeds, "--implanted", FIRST_DAY, "-o", out)
+    done = invoke("evaluate", planned, *asked)
     assert done.exit_code in (0, 1), done.output
-    return base / "evaluation"
+    return out
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +64,8 @@ def evaluation(planned_demo, tmp_path_factory):
 @pytest.fixture(scope="module")
 def supplement(evaluation):
     out = evaluation.parent / "supplement"
-    done = invoke("design", CASE, "--from", evaluation, "--supplement", "-o", out)
+    case = later_case(evaluation.parent)
+    done = invoke("design", case, "--from", evaluation, "--supplement", "-o", out)
     assert done.exit_code == 0, done.output
     return out
 
@@ -99,7 +119,7 @@ def test_no_added_seed_can_be_spared(supplement):
     from template_designer.planning.structures import build_structures, target_solid
 
     plan = read_plan(supplement)
-    case = read_case(CASE)
+    case = read_case(supplement.parent / "case.toml")
     solids, _ = build_structures(case, used_names(case.settings))
     points, weights = volume_samples(target_solid(case.settings, solids))
     source, strength = plan.source.model, plan.air_kerma_strength_u
@@ -129,12 +149,29 @@ def test_new_seeds_keep_off_what_is_there(planned_demo, data):
 
 
 def test_other_code_finds_nothing_wrong(supplement):
-    done = invoke("check", supplement, "--case", CASE)
+    done = invoke("check", supplement, "--case", supplement.parent / "case.toml")
     assert done.exit_code == 0, done.output
 
 
+def test_a_second_implant_adds_to_what_is_left_of_the_first_and_to_the_beam(data):
+    """BED of both lies between half and half after 180 days and all of it on one day."""
+    assert data["earlier_seeds"]["implanted"] == FIRST_DAY
+    decay, repair = np.log(2.0) / (24.0 * 59.4), np.log(2.0) / 1.5
+    (result,) = data["biology"]
+    row = next(row for row in result["doses"] if row["metric"] == "Dmax")
+    assert row["implant_gy"] == data["metrics"]["SpinalCord"]["dmax_gy"]  # the sum of both
+    square = row["implant_gy"] ** 2 * decay / ((repair + decay) * 2.0)
+    assert 0.5 * square < row["implant_bed_gy"] - row["implant_gy"] < 0.99 * square
+    # 20 fractions of 2 Gy: BED 40 (1 + 2 / 2), EQD2 40; four decimals
+    assert row["total_bed_gy"] - row["implant_bed_gy"] == pytest.approx(80.0, abs=2e-4)
+    assert result["external_beam"]["eqd2_gy"] == pytest.approx(40.0, abs=1e-4)
+    told = next(item["text"] for item in data["warnings"] if item["code"] == "supplement")
+    assert "180 days lie between them: 12 % of the first dose was to come" in told
+    assert "Of two implants" in result["model"]
+
+
 def test_it_is_read_again_with_its_earlier_seeds(supplement, data):
-    plan = read_plan(supplement, CASE)
+    plan = read_plan(supplement, supplement.parent / "case.toml")
     assert len(plan.earlier_seeds.strength_u) == len(data["earlier_seeds"]["seeds"])
     centers, axes, strengths = all_seeds(data)
     point = plan.dose.grid.points_mm()[:: max(1, plan.dose.values_gy.size // 200)]
@@ -148,13 +185,14 @@ def test_it_is_read_again_with_its_earlier_seeds(supplement, data):
 @pytest.mark.parametrize(
     "command",
     [
-        lambda plan, out: ["design", CASE, "--from", plan, "-o", out],
-        lambda plan, out: ["check", plan, "--case", CASE, "--robust", 10],
-        lambda plan, out: ["view", plan, "--case", CASE, "--no-browser"],
+        lambda plan, case, out: ["design", case, "--from", plan, "-o", out],
+        lambda plan, case, out: ["check", plan, "--case", case, "--robust", 10],
+        lambda plan, case, out: ["view", plan, "--case", case, "--no-browser"],
     ],
 )
 def test_what_would_forget_the_earlier_seeds_refuses_a_supplement(supplement, tmp_path, command):
-    code, told = refused(command(supplement, tmp_path / "out"))
+    case = supplement.parent / "case.toml"
+    code, told = refused(command(supplement, case, tmp_path / "out"))
     assert code == 2
     assert "adds to seeds that lie in the patient already" in told
     assert not (tmp_path / "out").exists()
