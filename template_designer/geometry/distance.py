@@ -20,18 +20,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from template_designer.errors import GeometryError
-from template_designer.geometry._kernels import CHUNK, signed_distance_layers, stack_distance
+from template_designer.geometry._kernels import stack_distance
 from template_designer.geometry.contours import polygon_edges
+from template_designer.geometry.nodes import (
+    FAR_AT_NODES_MM,
+    FAR_MM,
+    NODE_MM,
+    NodeBox,
+    fill_nodes,
+)
 from template_designer.geometry.solids import Solid
 
-NODE_MM = 1.0
-"""Spacing of the in-plane distance nodes."""
+_CUT_OFF_MM = FAR_AT_NODES_MM + NODE_MM
+"""So far beside a solid no nodes are needed: points there are read at the edge of those there are,
+in a cell whose corners all lie beyond :data:`FAR_AT_NODES_MM`."""
 
-FAR_MM = 60.0
-"""Distances are followed up to here; what is farther is reported as this far."""
-
-_FAR_AT_NODES_MM = FAR_MM + 3.0 * NODE_MM
-"""Beyond this a node need not be exact: a cell with such a corner is reported as FAR_MM."""
+_NODE = np.array([[-1.0], [1.0]])
 
 
 def box_corners(low_mm: Iterable[float], high_mm: Iterable[float]) -> NDArray[np.float64]:
@@ -44,12 +48,11 @@ class DistanceField:
     """Distances to one solid for points inside a region. Make it with :meth:`around`."""
 
     solid: Solid
+    box: NodeBox  # the nodes that are held
     layers: NDArray[np.float32]  # (slabs, rows, columns) in-plane signed distance
     nearest: NDArray[np.float32]  # (chunks, rows, columns) least of each CHUNK layers
-    u0_mm: float
-    v0_mm: float
-    w_low_mm: NDArray[np.float64]
-    w_high_mm: NDArray[np.float64]
+    edges: tuple[NDArray[np.float64], ...]  # of the outline of each slab held
+    region_mm: NDArray[np.float64]  # (2, 3) least and most u, v, w that may be asked for
 
     @classmethod
     def around(cls, solid: Solid, region_lps_mm: NDArray[np.float64]) -> DistanceField:
@@ -58,34 +61,25 @@ class DistanceField:
         The nodes lie at whole multiples of :data:`NODE_MM`, so that fields of different regions
         agree where both hold a point.
         """
-        local = solid.to_local(region_lps_mm)
-        u0, v0 = (NODE_MM * (math.floor(float(x) / NODE_MM) - 1) for x in local[:, :2].min(axis=0))
-        columns, rows = (
-            math.ceil((float(x) - start) / NODE_MM) + 2
-            for x, start in zip(local[:, :2].max(axis=0), (u0, v0), strict=True)
+        region = _whole_mm(solid.to_local(region_lps_mm))
+        box = _nodes_for(solid, region)
+        edges = tuple(polygon_edges(slab.shape) for slab in solid.slabs[slice(*box.slabs)])
+        return cls(solid, box, *fill_nodes(box, edges), edges, region)
+
+    def grown(self, region_lps_mm: NDArray[np.float64]) -> DistanceField:
+        """The field for a region more, joined with its own; only what is new is worked out."""
+        more = _whole_mm(self.solid.to_local(region_lps_mm))
+        region = np.stack(
+            [np.minimum(self.region_mm, more)[0], np.maximum(self.region_mm, more)[1]]
         )
-        low, high = local[:, 2].min() - FAR_MM, local[:, 2].max() + FAR_MM
-        slabs = [slab for slab in solid.slabs if slab.w_high_mm >= low and slab.w_low_mm <= high]
-        layers = np.zeros((len(slabs), rows, columns), dtype=np.float32)
-        edges = [polygon_edges(slab.shape) for slab in slabs]
-        starts = np.concatenate([[0], np.cumsum([len(part) for part in edges])]).astype(np.int64)
-        if slabs:
-            signed_distance_layers(
-                np.vstack(edges), starts, u0, v0, NODE_MM, layers, _FAR_AT_NODES_MM
-            )
-        # in memory the slabs of one node lie side by side: a query walks from slab to slab
-        layers = np.ascontiguousarray(layers.transpose(1, 2, 0)).transpose(2, 0, 1)
-        first = np.arange(0, max(len(slabs), 1), CHUNK)
-        nearest = np.minimum.reduceat(layers, first, axis=0) if slabs else layers
-        return cls(
-            solid,
-            layers,
-            nearest,
-            u0,
-            v0,
-            np.array([slab.w_low_mm for slab in slabs]),
-            np.array([slab.w_high_mm for slab in slabs]),
+        box = _nodes_for(self.solid, region)
+        known = dict(zip(range(*self.box.slabs), self.edges, strict=True))
+        edges = tuple(
+            known[k] if k in known else polygon_edges(self.solid.slabs[k].shape)
+            for k in range(*box.slabs)
         )
+        layers, nearest = fill_nodes(box, edges, self.box, self.layers)
+        return DistanceField(self.solid, box, layers, nearest, edges, region)
 
     def clearance_mm(self, points_lps_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """Distance from points to the solid, never too large; 0 inside. (n, 3) -> (n,)."""
@@ -113,25 +107,28 @@ class DistanceField:
         self, points_lps_mm: NDArray[np.float64], *, safe: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         local = self.solid.to_local(np.asarray(points_lps_mm, dtype=np.float64))
-        node = (local[:, :2] - [self.u0_mm, self.v0_mm]) / NODE_MM
-        limit = np.array(self.layers.shape[:0:-1]) - 1.0
-        if not np.all((node >= 0.0) & (node <= limit)):
+        low, high = self.region_mm
+        if not np.all((local >= low) & (local <= high)):
             raise GeometryError(
                 f"a distance to {self.solid.name!r} was asked for outside the region it was "
                 "prepared for; pass a larger region to DistanceField.around"
             )
         distance = np.full(len(local), FAR_MM)
         inside = np.zeros(len(local), dtype=np.bool_)
-        if len(self.layers):
+        if not self.box.empty:
+            first, end = np.array([self.box.columns, self.box.rows]).T
+            across = local[:, :2]
+            np.clip(across, NODE_MM * first, NODE_MM * (end - 1), out=across)
+            slabs = self.solid.slabs[slice(*self.box.slabs)]
             stack_distance(
                 local,
                 self.layers,
                 self.nearest,
-                self.u0_mm,
-                self.v0_mm,
+                NODE_MM * first[0],
+                NODE_MM * first[1],
                 NODE_MM,
-                self.w_low_mm,
-                self.w_high_mm,
+                np.array([slab.w_low_mm for slab in slabs]),
+                np.array([slab.w_high_mm for slab in slabs]),
                 self.solid.open_low,
                 self.solid.open_high,
                 1.0 if safe else 0.0,
@@ -140,3 +137,25 @@ class DistanceField:
                 inside,
             )
         return np.minimum(distance, FAR_MM), inside
+
+
+def _whole_mm(points_uvw_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The box round points with its sides at nodes, a node farther out, (2, 3)."""
+    ends = np.stack([points_uvw_mm.min(axis=0), points_uvw_mm.max(axis=0)])
+    return NODE_MM * (np.stack([np.floor(ends[0] / NODE_MM), np.ceil(ends[1] / NODE_MM)]) + _NODE)
+
+
+def _nodes_for(solid: Solid, region_mm: NDArray[np.float64]) -> NodeBox:
+    """The nodes for queries in a box of the solid's frame; none where all of it is too far off."""
+    low, high = region_mm
+    slabs = solid.slabs
+    first = sum(slab.w_high_mm < low[2] - FAR_MM for slab in slabs)
+    end = sum(slab.w_low_mm <= high[2] + FAR_MM for slab in slabs)
+    near = solid.bounds_uvw_mm + _CUT_OFF_MM * _NODE
+    low, high = np.maximum(low, near[0]), np.minimum(high, near[1])
+    if not (end > first and (low <= high)[:2].all()):
+        return NodeBox((0, 0), (0, 0), (0, 0))
+    columns, rows = (
+        (math.floor(low[k] / NODE_MM), math.ceil(high[k] / NODE_MM) + 1) for k in range(2)
+    )
+    return NodeBox(columns, rows, (first, end))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,6 +18,9 @@ from template_designer.geometry.solids import Solid
 SKIN_SAMPLE_MM = 0.5
 """Spacing of the skin points that must clear the plate; between them skin of 20 mm radius bulges
 by less than 0.002 mm."""
+
+CUBE_MM = 20.0
+"""Skin points lie together in cubes of this side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +92,46 @@ def plate_gap_mm(
         Above 0: the plate must be lifted this much to clear the body. Below 0: it hangs this far
         off the skin. Minus infinity where there is no body under the plate.
     """
-    skin = _skin_points(body)
-    for axis in range(2):  # one coordinate at a time: there are a million points
-        direction = lps_from_template[:3, axis]
-        aside = skin @ direction - lps_from_template[:3, 3] @ direction
-        skin = skin[np.abs(aside) <= 0.5 * size_mm[axis] + SKIN_SAMPLE_MM]
-    if not len(skin):
-        return -math.inf
-    return float(-((skin - lps_from_template[:3, 3]) @ lps_from_template[:3, 2]).min())
+    nearest = math.inf
+    for skin, least_z_mm in _skin_points(body).cubes_under(lps_from_template, size_mm):
+        if least_z_mm > nearest:
+            break  # the cubes come by their depth: no other one stands out as far
+        local = (skin - lps_from_template[:3, 3]) @ lps_from_template[:3, :3]
+        under = np.abs(local[:, :2]) <= 0.5 * np.array(size_mm[:2]) + SKIN_SAMPLE_MM
+        nearest = min(nearest, float(local[under.all(axis=1), 2].min(initial=math.inf)))
+    return -nearest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _SkinPoints:
+    """Points all over a body's surface, cube by cube: a plate looks only into those under it."""
+
+    points_lps_mm: NDArray[np.float64]  # (n, 3)
+    starts: NDArray[np.int64]  # (cubes + 1,) where each cube's points begin
+    middles_lps_mm: NDArray[np.float64]  # (cubes, 3)
+
+    def cubes_under(
+        self, frame: NDArray[np.float64], size_mm: tuple[float, float, float]
+    ) -> Iterator[tuple[NDArray[np.float64], float]]:
+        """Points of every cube that may lie under a plate, and the least z they can have."""
+        half_mm = CUBE_MM  # more than half of a cube from corner to corner
+        local = (self.middles_lps_mm - frame[:3, 3]) @ frame[:3, :3]
+        limit = 0.5 * np.array(size_mm[:2]) + SKIN_SAMPLE_MM + half_mm
+        near = np.flatnonzero((np.abs(local[:, :2]) <= limit).all(axis=1))
+        for n in near[np.argsort(local[near, 2], kind="stable")]:
+            part = self.points_lps_mm[self.starts[n] : self.starts[n + 1]]
+            yield part, float(local[n, 2]) - half_mm
 
 
 @lru_cache(maxsize=1)
-def _skin_points(body: Solid) -> NDArray[np.float64]:
-    """Points on all of a body's surface, (n, 3) LPS; kept, for plates are tried on one body."""
+def _skin_points(body: Solid) -> _SkinPoints:
+    """Points on all of a body's surface; kept, for plates are tried on one body."""
     points = np.vstack([surface_samples(body, SKIN_SAMPLE_MM), cap_samples(body, SKIN_SAMPLE_MM)])
-    points.flags.writeable = False
-    return points
+    cube = np.floor(points / CUBE_MM).astype(np.int64)
+    low, high = cube.min(axis=0), cube.max(axis=0)
+    flat = np.ravel_multi_index(tuple((cube - low).T), tuple(high - low + 1))
+    order = np.argsort(flat, kind="stable")
+    numbers, first = np.unique(flat[order], return_index=True)
+    of_axis = np.unravel_index(numbers, tuple(high - low + 1))
+    middles = CUBE_MM * (np.column_stack(of_axis) + low + 0.5)
+    return _SkinPoints(points[order], np.append(first, len(points)), middles)

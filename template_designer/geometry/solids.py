@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
 
+from template_designer.frames import turned
 from template_designer.geometry._kernels import signed_distance_grid
 from template_designer.geometry.contours import (
     CrossSections,
@@ -102,11 +103,11 @@ class Solid:
 
     def to_local(self, points_lps_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """LPS points as (n, 3) u, v, w."""
-        return np.ascontiguousarray(np.atleast_2d(points_lps_mm) @ self.axes.T)
+        return turned(np.atleast_2d(points_lps_mm), self.axes)
 
     def to_lps(self, points_uvw_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """Points (n, 3) in u, v, w as LPS."""
-        return np.atleast_2d(points_uvw_mm) @ self.axes
+        return turned(np.atleast_2d(points_uvw_mm), self.axes.T)
 
 
 def build_solid(

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from importlib import resources
 from typing import Any
 
@@ -21,13 +22,17 @@ from template_designer.page.actions import ACTIONS, LONG_ACTIONS
 from template_designer.page.draft import Draft
 from template_designer.page.gate import HOST, TOKEN_KEY, Gate, new_token
 from template_designer.page.routes import Routes
-from template_designer.page.session import PlanningSession
+from template_designer.page.session import PlanningSession, SupersededError
+from template_designer.page.situation import Situation
 from template_designer.page.worker import SearchCancelledError
 
 ASSETS = "page-assets"
 SCRIPTS = ("plate.js", "slices.js", "space.js", "numbers.js", "files.js", "page.js")
 MAX_BYTES = 64 * 2**20
 """Largest message of the websocket: the state of a plate with 600 holes has some 100 kB."""
+
+REST_S = 0.4
+"""Dose and numbers are worked out once a slider that is held has not moved for so long."""
 
 TEMPLATE = (
     '<planning-page :fixed="fixed" :plates="plates" :numbers="numbers" :reach="reach" '
@@ -62,6 +67,7 @@ class PlanningPage:
         self._revision = 0
         self._notices = 0
         self._busy = ""  # a long action under way, in words
+        self._drafted: Situation | None = None  # whose dose and numbers are shown
         self._server = self._made_server()
 
     async def run(self) -> None:
@@ -69,17 +75,18 @@ class PlanningPage:
         loop = asyncio.get_running_loop()
         self._dirty = asyncio.Event()
         self._dirty.set()
+        self._stale = asyncio.Event()  # dose and numbers are not those of the loading
         self._loop = loop
         self.session.listen(self._changed)
         loop.run_in_executor(self._pool, self.session.warm_up)
         server = asyncio.ensure_future(self._serving())
-        keeper = asyncio.ensure_future(self._keep_shown())
+        keepers = [asyncio.ensure_future(f()) for f in (self._keep_shown, self._keep_numbers)]
         try:
-            done, _ = await asyncio.wait({server, keeper}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({server, *keepers}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()  # an error ends the program with its text
         finally:
-            for task in (server, keeper):
+            for task in (server, *keepers):
                 task.cancel()
             self.session.close()
             self._pool.shutdown(wait=False, cancel_futures=True)
@@ -193,32 +200,53 @@ class PlanningPage:
     # What is shown
 
     async def _keep_shown(self) -> None:
-        """Show every change: the plate at once, dose and numbers when they are worked out."""
-        drafted = None
+        """Show every change of plates and state at once, also while numbers are worked out."""
+        shown_now = None
         while True:
             await self._dirty.wait()
             self._dirty.clear()
             situation = self.session.situation
-            fresh = drafted is situation
             with self._server.state as state:
-                state.plates = shown.plates_data(situation)
-                state.reach = shown.reach_data(situation)
-                state.status = self._status(fresh=fresh)
-            await asyncio.sleep(0)  # the message leaves before the work begins
-            if fresh:
+                if situation is not shown_now:
+                    state.plates = shown.plates_data(situation)
+                    state.reach = shown.reach_data(situation)
+                    shown_now = situation
+                state.status = self._status(fresh=self._drafted is situation)
+            if self._drafted is not situation:
+                self._stale.set()
+
+    async def _keep_numbers(self) -> None:
+        """Work dose and numbers out whenever a change has come to rest, and show them."""
+        while True:
+            await self._stale.wait()
+            await self._rest()
+            self._stale.clear()
+            situation = self.session.situation
+            if self._drafted is situation:
                 continue
             try:
                 draft = await self._loop.run_in_executor(
-                    self._drafts, self.session.draft, situation
+                    self._drafts, partial(self.session.draft, situation, while_shown=True)
                 )
+            except SupersededError:
+                self._stale.set()
+                continue
             except PlannerError as error:
                 self._tell(f"dose and numbers cannot be worked out: {error}", wrong=True)
-                drafted = situation
+                self._drafted = situation
                 continue
             if self.session.situation is situation:
-                drafted = situation
                 await self._show_draft(draft)
+                self._drafted = situation
             self._dirty.set()
+
+    async def _rest(self) -> None:
+        """Wait until a slider has been let go of, or has not moved for a while."""
+        situation, end = self.session.situation, self._loop.time() + REST_S
+        while self.session.sliding and self._loop.time() < end:
+            await asyncio.sleep(0.03)
+            if self.session.situation is not situation:
+                situation, end = self.session.situation, self._loop.time() + REST_S
 
     async def _show_draft(self, draft: Draft) -> None:
         names = await self._loop.run_in_executor(self._pool, self._routes.show, draft)

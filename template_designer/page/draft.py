@@ -6,7 +6,7 @@ bound, the patterns, the errors of clearances and the advice are left to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -43,6 +43,23 @@ LOWEST_ISODOSE = 0.5
 """Of the prescription: the lowest isodose that is drawn; the grid reaches past it."""
 
 
+def _go_on() -> None:
+    """Goes on, whatever happens meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """Seeds that look, before each structure, whether their dose is still asked for."""
+
+    seeds: Seeds
+    check: Callable[[], None]
+
+    def dose_gy(self, points_lps_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """As :meth:`Seeds.dose_gy`."""
+        self.check()
+        return self.seeds.dose_gy(points_lps_mm)
+
+
 @dataclass(slots=True, eq=False)
 class NeedleShelf:
     """Needles that were built before, so that a change builds only what changed."""
@@ -50,8 +67,16 @@ class NeedleShelf:
     _approach: dict[int, Approach] = field(default_factory=dict)  # held, so that ids stay unique
     _needles: dict[tuple[int, int, bytes], Needle] = field(default_factory=dict)
 
-    def templates(self, prepared: Preparation, chosen: NDArray[np.int64]) -> tuple[Template, ...]:
-        """The plates with a needle for every hole with chosen sites; no errors of clearances."""
+    def templates(
+        self,
+        prepared: Preparation,
+        chosen: NDArray[np.int64],
+        check: Callable[[], None] = _go_on,
+    ) -> tuple[Template, ...]:
+        """The plates with a needle for every hole with chosen sites; no errors of clearances.
+
+        ``check`` is called before each needle that has to be built; it may raise.
+        """
         settings, solids = prepared.settings, prepared.loading.solids
         bone = bone_on_way(
             prepared.case.image,
@@ -67,6 +92,7 @@ class NeedleShelf:
                 sites = np.sort(own[approach.sites.hole[own] == hole])
                 key = (id(approach), hole, sites.tobytes())
                 if key not in self._needles:
+                    check()
                     self._approach[id(approach)] = approach
                     (self._needles[key],) = build_needles(
                         sites,
@@ -116,7 +142,11 @@ class Draft:
 
 
 def evaluate_draft(
-    prepared: Preparation, source: SeedSource, templates: tuple[Template, ...], reach: Reach
+    prepared: Preparation,
+    source: SeedSource,
+    templates: tuple[Template, ...],
+    reach: Reach,
+    check: Callable[[], None] = _go_on,
 ) -> Draft:
     """Dose, metrics, goals and curves of a loading.
 
@@ -129,6 +159,8 @@ def evaluate_draft(
         From :class:`NeedleShelf`.
     reach : Reach
         Of these plates.
+    check : callable, optional
+        Called between the parts of the work; it may raise.
     """
     settings, case = prepared.settings, prepared.case
     solids, target = prepared.loading.solids, prepared.loading.target
@@ -158,10 +190,12 @@ def evaluate_draft(
     )  # fmt: skip
     if not plan.seed_count:
         return Draft(plan, empty)
-    return _with_dose(plan, prepared, settings)
+    return _with_dose(plan, prepared, settings, check)
 
 
-def _with_dose(plan: Plan, prepared: Preparation, settings: CaseSettings) -> Draft:
+def _with_dose(
+    plan: Plan, prepared: Preparation, settings: CaseSettings, check: Callable[[], None]
+) -> Draft:
     solids, target = prepared.loading.solids, prepared.loading.target
     prescription_gy, goals = settings.prescription.dose_gy, prepared.loading.goals
     seeds = Seeds.of(plan.templates, plan.source.model, plan.air_kerma_strength_u)
@@ -169,7 +203,8 @@ def _with_dose(plan: Plan, prepared: Preparation, settings: CaseSettings) -> Dra
     names = {target.name, *(goal.structure for goal in goals)}
     names |= {*judged_structures(settings, target.name, ())}
     judged = {name: solid for name, solid in solids.items() if name in names}
-    doses = structure_doses(settings, judged, target, seeds)
+    doses = structure_doses(settings, judged, target, _Checked(seeds, check))
+    check()
     metrics = structure_metrics(settings, doses, target.name, field_, plan.reach)
     results = goal_results(goals, doses, metrics, prescription_gy)
     plan = replace(
@@ -179,6 +214,7 @@ def _with_dose(plan: Plan, prepared: Preparation, settings: CaseSettings) -> Dra
         dose=field_,
         dvh=dvh_curves(settings, doses, target.name, results),
     )
+    check()
     return Draft(plan, seeds.field(LOWEST_ISODOSE * prescription_gy))
 
 

@@ -28,6 +28,9 @@ SKIN_STEP_MM = 0.1
 KEPT_ROUND_MM = 20.0
 """Distances are kept this far round where they were asked for: small moves find them there."""
 
+KEPT_AHEAD_BYTES = 400_000_000
+"""Distances are not worked out ahead of need beyond this."""
+
 
 @dataclass(frozen=True, slots=True)
 class EntryOffset:
@@ -60,6 +63,23 @@ class EntryOffset:
         return self != EntryOffset()
 
 
+SLIDER_MM, SLIDER_DEG = 30.0, 30.0
+"""How far the page's sliders reach; from Python a plate can be put farther off."""
+
+SLIDER_ENDS = tuple(
+    EntryOffset(**{name: sign * part * reach})
+    for part in (0.5, 1.0)
+    for name, reach in (
+        ("right_mm", SLIDER_MM),
+        ("down_mm", SLIDER_MM),
+        ("tilt_right_deg", SLIDER_DEG),
+        ("tilt_down_deg", SLIDER_DEG),
+    )
+    for sign in (1.0, -1.0)
+)
+"""Half the way and all the way of each slider, the near ones first."""
+
+
 @dataclass(slots=True, eq=False)
 class KeptFields:
     """Distances to solids, kept for the next plane as long as it stays near.
@@ -68,22 +88,29 @@ class KeptFields:
     """
 
     round_mm: float = KEPT_ROUND_MM
-    _kept: dict[str, tuple[NDArray[np.float64], DistanceField]] = field(default_factory=dict)
+    _kept: dict[str, DistanceField] = field(default_factory=dict)
+
+    @property
+    def full(self) -> bool:
+        """Whether so much is kept that nothing more should be, ahead of need."""
+        return sum(kept.layers.nbytes for kept in self._kept.values()) > KEPT_AHEAD_BYTES
 
     def __call__(self, solid: Solid, region_lps_mm: NDArray[np.float64]) -> DistanceField:
-        """As :meth:`DistanceField.around`."""
+        """As :meth:`DistanceField.around`; what is kept grows on the sides where it is left."""
         local = solid.to_local(region_lps_mm)
         low, high = local.min(axis=0), local.max(axis=0)
         known = self._kept.get(solid.name)
-        if known is not None:
-            held, kept = known
-            if kept.solid is solid and (low >= held[0]).all() and (high <= held[1]).all():
-                return kept
-            if kept.solid is solid:
-                low, high = np.minimum(low, held[0]), np.maximum(high, held[1])
-        low, high = low - self.round_mm, high + self.round_mm
-        made = DistanceField.around(solid, solid.to_lps(box_corners(low, high)))
-        self._kept[solid.name] = (np.stack([low, high]), made)
+        if known is None or known.solid is not solid:
+            low, high = low - self.round_mm, high + self.round_mm
+            made = DistanceField.around(solid, solid.to_lps(box_corners(low, high)))
+        else:
+            held_low, held_high = known.region_mm
+            if (low >= held_low).all() and (high <= held_high).all():
+                return known
+            low = np.where(low < held_low, low - self.round_mm, held_low)
+            high = np.where(high > held_high, high + self.round_mm, held_high)
+            made = known.grown(solid.to_lps(box_corners(low, high)))
+        self._kept[solid.name] = made
         return made
 
 

@@ -45,6 +45,11 @@ class History:
         """Whether there ever was a change."""
         return len(self._past) + len(self._future) > 1
 
+    @property
+    def sliding(self) -> bool:
+        """Whether a change goes on that the next one like it takes the place of: a slider's way."""
+        return self._merge is not None
+
     def listen(self, listener: Listener) -> None:
         """Call a function, without arguments, after every change and step of a search."""
         self._listeners.append(listener)

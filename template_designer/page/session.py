@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from template_designer.errors import CaseError
+from template_designer.errors import CaseError, PlannerError
 from template_designer.model import Case, Plan, Reach
 from template_designer.model.earlier import EarlierPlan
 from template_designer.model.steering import Steering
 from template_designer.page.draft import Draft, evaluate_draft, reach_of
-from template_designer.page.entry_moves import EntryOffset, KeptFields
+from template_designer.page.entry_moves import SLIDER_ENDS, EntryOffset, KeptFields
 from template_designer.page.finishing import finished_plan
 from template_designer.page.moving import moved_plate
 from template_designer.page.situation import NO_SITES, Situation
 from template_designer.page.wishing import Wishing
 from template_designer.page.worker import SearchProcess
-from template_designer.planning.approach import prepare_approach
 from template_designer.planning.loading_report import textbook_patterns
 from template_designer.workflow import Preparation, refuse_blocked
 
 SEARCHES = "a search runs; wait for it, or cancel it, before you change the plan"
+
+
+class SupersededError(PlannerError, RuntimeError):
+    """Something newer has taken the place of what was worked on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +109,29 @@ class PlanningSession(Wishing):
         """Whether the folder that the plan was read from or saved to is gone."""
         return self.folder is not None and not self.folder.is_dir()
 
-    def draft(self, situation: Situation | None = None) -> Draft:
-        """Needles, dose, metrics and goals of the loading; kept until it changes."""
+    def draft(self, situation: Situation | None = None, *, while_shown: bool = False) -> Draft:
+        """Needles, dose, metrics and goals of the loading; kept until it changes.
+
+        Raises
+        ------
+        SupersededError
+            With ``while_shown``, as soon as another situation has taken its place.
+        """
         situation = situation or self.situation
+
+        def check() -> None:
+            if while_shown and self.situation is not situation:
+                raise SupersededError("the plan changed while its dose was worked out")
+
         with self._draft_guard:
             known = next((draft for at, draft in self._drafts if at is situation), None)
-            return known or self._drafted(situation)
+            return known or self._drafted(situation, check)
 
-    def _drafted(self, situation: Situation) -> Draft:
+    def _drafted(self, situation: Situation, check: Callable[[], None]) -> Draft:
         steering = situation.steering
         laid_out = replace(situation.laid_out, steering=steering if steering else None)
-        made = evaluate_draft(
-            laid_out, situation.source, self.templates(situation), situation.reach
-        )
+        templates = self.templates(situation, check)
+        made = evaluate_draft(laid_out, situation.source, templates, situation.reach, check)
         self._drafts = [*self._drafts[-3:], (situation, made)]
         return made
 
@@ -192,15 +206,19 @@ class PlanningSession(Wishing):
     # The search
 
     def warm_up(self) -> None:
-        """Start what the first search and the first move would have to wait for."""
+        """Start what the first search and the first moves would have to wait for.
+
+        The plates are moved to the ends of the page's sliders, so that distances are at hand for
+        every move; until somebody moves one, or those would take too much memory.
+        """
         self._worker.start()
-        now = self.situation
-        source, loading = self.case.source.model, now.laid_out.loading
-        for entry in now.laid_out.settings.entry:
-            prepare_approach(
-                now.laid_out.settings, entry, self.case.image, loading.solids, loading.target,
-                source, self._kept,
-            )  # fmt: skip
+        before = self.situation.laid_out
+        for plate, entry in enumerate(self._opened_entries):
+            for offset in (EntryOffset(), *SLIDER_ENDS):
+                if self.sliding or self._kept.full:
+                    return
+                with suppress(CaseError):  # no plate can stand there
+                    moved_plate(before, offset, plate, entry, self._kept)
 
     def reoptimise(self, *, afresh: bool = False) -> None:
         """Search for the best needles and seeds that keep every wish; returns when it is done.
@@ -285,4 +303,4 @@ class PlanningSession(Wishing):
         self._worker.stop()
 
 
-__all__ = ["PlanningSession", "Search"]
+__all__ = ["PlanningSession", "Search", "SupersededError"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from template_designer.errors import CaseError
@@ -20,10 +20,13 @@ class Wishing(History):
         super().__init__(first)
         self._shelf = NeedleShelf()
 
-    def templates(self, situation: Situation | None = None) -> tuple[Template, ...]:
-        """The plates with their needles."""
+    def templates(
+        self, situation: Situation | None = None, check: Callable[[], None] | None = None
+    ) -> tuple[Template, ...]:
+        """The plates with their needles; ``check`` is called between them and may raise."""
         situation = situation or self.situation
-        return self._shelf.templates(situation.laid_out, situation.chosen)
+        more = () if check is None else (check,)
+        return self._shelf.templates(situation.laid_out, situation.chosen, *more)
 
     def lock(self, label: str) -> None:
         """Keep a planned needle as it is."""

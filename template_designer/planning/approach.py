@@ -93,7 +93,9 @@ def prepare_approach(
     half = 0.5 * source.capsule_mm[0] + 1.0
     ends = np.array([-half, z[-1] + half])
     target_field = field_around(target, _box_round(axis_points(points, ends, frame)))
-    off_target = target_field.signed_mm(every).reshape(len(points), -1).min(axis=1)
+    to_target = target_field.signed_mm(every).reshape(len(points), -1)
+    off_target = to_target.min(axis=1)
+    to_target = to_target[off_target <= 0.0]
     traced = tuple(p for p, off in zip(points, off_target, strict=True) if off <= 0.0)
     rules = needle_rules(settings)
     names = {*(rule.structure for rule in rules), settings.skin.structure}
@@ -118,15 +120,14 @@ def prepare_approach(
     )
     seed_rules = _seed_rules(settings, source)
     skin = fields[settings.skin.structure]
-    sites = find_sites(paths, frame, target=target_field, skin=skin, rules=seed_rules)
+    sites = find_sites(paths, frame, to_target, target=target_field, skin=skin, rules=seed_rules)
     reasons = {
         point.label: f"misses {target.name} by {off:.1f} mm"
         for point, off in zip(points, off_target, strict=True)
     } | block_reasons(
         paths,
         sites,
-        frame,
-        target=target_field,
+        to_target,
         target_name=target.name,
         skin_name=settings.skin.structure,
         half_length_mm=seed_rules.half_length_mm,
@@ -164,7 +165,11 @@ def in_scan(
     """Whether points lie inside the scan: beyond its slices nothing is known, nor beside them."""
     index = image.index_of(points_lps_mm)
     inside = (index >= -0.5) & (index <= np.array(image.hu.shape) - 0.5)
-    return inside[:, 0] & (inside[:, 1:].all(axis=1) | ~skin.inside(points_lps_mm))
+    beside = inside[:, 0] & ~inside[:, 1:].all(axis=1)
+    found = inside[:, 0]
+    if beside.any():
+        found[beside] = ~skin.inside(points_lps_mm[beside])
+    return np.asarray(found)
 
 
 def _box_round(points_mm: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -41,7 +41,7 @@ def reach_of_target(
     """
     points_lps_mm, weights = volume_samples(target)
     total = float(weights.sum())
-    hidden = _distance_to_sites(approaches, points_lps_mm) > REACH_MM
+    hidden = _distance_to_sites(approaches, points_lps_mm, REACH_MM + 1.0) > REACH_MM
     causes = [_causes(points_lps_mm[hidden], approach, settings) for approach in approaches]
     kinds, kind = np.unique(np.stack([codes for codes, _ in causes]), axis=1, return_inverse=True)
     volume: dict[str, float] = defaultdict(float)
@@ -97,12 +97,15 @@ def hidden_surface(target: Solid, approaches: Sequence[Approach]) -> Surface | N
 
 
 def _distance_to_sites(
-    approaches: Sequence[Approach], points_lps_mm: NDArray[np.float64]
+    approaches: Sequence[Approach],
+    points_lps_mm: NDArray[np.float64],
+    farthest_mm: float = math.inf,
 ) -> NDArray[np.float64]:
+    """Distance to the nearest permitted seed; infinite past the farthest that is asked for."""
     sites = np.concatenate([approach.sites.centers_lps_mm for approach in approaches])
     if not len(sites):
         return np.full(len(points_lps_mm), np.inf)
-    distance, _ = cKDTree(sites).query(points_lps_mm)
+    distance, _ = cKDTree(sites).query(points_lps_mm, distance_upper_bound=farthest_mm)
     return np.asarray(distance)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from template_designer.frames import transform_points
 from template_designer.geometry.distance import DistanceField
-from template_designer.geometry.paths import NeedlePaths, axis_points, between_points_mm
+from template_designer.geometry.paths import NeedlePaths, between_points_mm
 
 ENDS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 """Points of a capsule's axis whose depth under the skin is taken, in half lengths."""
@@ -45,6 +45,7 @@ class SeedSites:
 def find_sites(
     paths: NeedlePaths,
     frame: NDArray[np.float64],
+    to_target_mm: NDArray[np.float64],
     *,
     target: DistanceField,
     skin: DistanceField,
@@ -54,20 +55,18 @@ def find_sites(
 
     In every hole the deepest seed lies as deep as rules and target allow, with the tip on a depth
     that can be set (:data:`TIP_GRID_MM`); the others lie a whole number of steps behind it. The
-    needle's tip ends with the capsule of its deepest seed.
+    needle's tip ends with the capsule of its deepest seed. ``to_target_mm`` is (holes, nz): the
+    signed distance of each point of the paths to the target.
     """
-    shape = (len(paths.points), len(paths.z_mm))
-    where = axis_points(paths.points, paths.z_mm, frame)
-    to_target = target.signed_mm(where).reshape(shape)
-    crosses = np.any(to_target <= 0.0, axis=1)
-    near_target = (to_target <= rules.outside_mm) & crosses[:, None]
+    crosses = np.any(to_target_mm <= 0.0, axis=1)
+    near_target = (to_target_mm <= rules.outside_mm) & crosses[:, None]
     permitted = (paths.z_mm + rules.half_length_mm <= paths.deepest_tip_mm[:, None]) & (
         paths.z_mm >= rules.half_length_mm
     )
     holes: list[NDArray[np.int64]] = []
     slots: list[NDArray[np.int64]] = []
     depths: list[NDArray[np.float64]] = []
-    for n in range(shape[0]):
+    for n in range(len(paths.points)):
         usable = np.flatnonzero(near_target[n] & permitted[n])
         if not usable.size:
             continue
@@ -99,21 +98,21 @@ def find_sites(
 def block_reasons(
     paths: NeedlePaths,
     sites: SeedSites,
-    frame: NDArray[np.float64],
+    to_target_mm: NDArray[np.float64],
     *,
-    target: DistanceField,
     target_name: str,
     skin_name: str,
     half_length_mm: float,
     limits_mm: dict[str, float],
 ) -> dict[str, str | None]:
-    """Why each traced hole takes no needle: structure and distance, or None where it may."""
-    shape = (len(paths.points), len(paths.z_mm))
-    to_target = target.signed_mm(axis_points(paths.points, paths.z_mm, frame)).reshape(shape)
+    """Why each traced hole takes no needle: structure and distance, or None where it may.
+
+    ``to_target_mm`` is (holes, nz), as for :func:`find_sites`.
+    """
     usable = set(sites.hole.tolist())
     reasons: list[str | None] = []
-    for hole in range(shape[0]):
-        hits = np.flatnonzero(to_target[hole] <= 0.0)
+    for hole in range(len(paths.points)):
+        hits = np.flatnonzero(to_target_mm[hole] <= 0.0)
         if hole in usable:
             reasons.append(None)
         elif np.isnan(paths.skin_z_mm[hole]):

@@ -89,3 +89,13 @@ def test_no_two_sides_of_a_plate_carry_the_same_letters(direction, up):
 def test_vectors_that_span_no_frame_are_refused(direction, up):
     with pytest.raises(GeometryError, match="has no direction"):
         frames.template_frame([0, 0, 0], direction, up)
+
+
+def test_many_points_are_turned_as_one_by_one():
+    rng = np.random.default_rng(8)
+    points = rng.uniform(-300.0, 300.0, (30_000, 3))
+    rotation = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    expected = np.einsum("ij,kj->ki", rotation, points)
+    # sums of three products of up to 300 mm: a few units of the last place, 6e-14 mm
+    np.testing.assert_allclose(frames.turned(points, rotation), expected, rtol=0.0, atol=5e-13)
+    assert frames.turned(np.zeros((0, 3)), rotation).shape == (0, 3)

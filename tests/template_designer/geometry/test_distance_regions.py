@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
+from template_designer.errors import GeometryError
 from template_designer.geometry._kernels import signed_distance_layers
 from template_designer.geometry.contours import polygon_edges
 from template_designer.geometry.distance import DistanceField
@@ -82,3 +84,45 @@ def test_the_gap_of_a_plate_is_that_of_the_skin_points_under_it(tube):
         under = (np.abs(local[:, 0]) <= 15.5) & (np.abs(local[:, 1]) <= 20.5)
         expected = -local[under, 2].min() if under.any() else -np.inf
         assert plate_gap_mm(tube, frame, (30.0, 40.0, 20.0)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_field_that_grew_is_the_one_made_at_once(tube):
+    """Grown by a step aside, by slabs above, and from a region where the tube is not near."""
+    everywhere = points((-190.0, -80.0, -120.0), (60.0, 90.0, 110.0), 10_000)
+    at_once = DistanceField.around(tube, everywhere)
+    grown = DistanceField.around(tube, np.array([[-190.0, -80.0, -120.0], [-180.0, -70.0, -119.0]]))
+    assert grown.box.empty  # over 60 mm off: nothing to hold
+    for low, high in [
+        ((-20.0, -10.0, -40.0), (15.0, 20.0, -20.0)),
+        ((-20.0, -10.0, -30.0), (60.0, 20.0, 10.0)),
+        ((-30.0, -80.0, -120.0), (0.0, 90.0, 110.0)),
+    ]:
+        grown = grown.grown(np.array([low, high]))
+    assert grown.box == at_once.box
+    near = at_once.layers < 60.0  # what stands in for far nodes depends on where blocks begin
+    np.testing.assert_array_equal(grown.layers[near], at_once.layers[near])
+    assert (grown.layers[~near] >= 60.0).all()
+    for way in WAYS:
+        np.testing.assert_array_equal(
+            getattr(grown, way)(everywhere), getattr(at_once, way)(everywhere)
+        )
+
+
+def test_far_beside_a_solid_no_nodes_are_held_and_nothing_changes(tube):
+    far_off = points((-400.0, -300.0, -60.0), (400.0, 300.0, 60.0), 20_000)
+    field = DistanceField.around(tube, far_off)
+    rows, columns, _ = field.box.shape
+    assert max(rows, columns) < 200  # of 800 and 600 that were asked for
+    own = tube.to_lps(np.vstack([surface_samples(tube, 1.0), cap_samples(tube, 1.0)]))
+    distance = cKDTree(own).query(far_off)[0]
+    beyond = distance > 61.0  # samples lie up to 0.7 mm from the nearest place of the surface
+    assert 0 < beyond.sum() < len(far_off)
+    assert (field.clearance_mm(far_off[beyond]) == 60.0).all()
+    assert (field.clearance_mm(far_off) <= distance + 1e-9).all()
+    assert not field.inside(far_off[distance > 20.0]).any()
+
+
+def test_a_height_outside_the_region_is_refused_as_well(tube):
+    field = DistanceField.around(tube, np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 10.0]]))
+    with pytest.raises(GeometryError, match="outside the region"):
+        field.clearance_mm(np.array([[0.5, 0.5, 14.0]]))
