@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ needs_chromium = pytest.mark.skipif(
 
 class Page:
     """One page, as somebody with a mouse and a keyboard has it."""
+
+    process: subprocess.Popen[bytes]
 
     def __init__(self, to_browser: int, from_browser: int) -> None:
         self._to, self._from = to_browser, from_browser
@@ -154,6 +156,7 @@ def chromium(
         process, to_browser, from_browser = _started(command, home)
         try:
             page = Page(to_browser, from_browser)
+            page.process = process
             page.call(
                 "Emulation.setDeviceMetricsOverride", width=size_px[0], height=size_px[1],
                 deviceScaleFactor=1, mobile=False,
@@ -162,7 +165,8 @@ def chromium(
         finally:
             for end in (to_browser, from_browser):
                 os.close(end)
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # a test killed it
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 

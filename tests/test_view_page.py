@@ -335,7 +335,10 @@ def test_moving_the_plate_blocks_and_opens_holes(browser):
                      code="ArrowRight", windowsVirtualKeyCode=39)  # fmt: skip
         browser.call("Input.dispatchKeyEvent", type="keyUp", key="ArrowRight")
     browser.wait(f"document.querySelector('[data-reach]').textContent !== {before!r}")
+    # the holes are those of the plate where it stands, what is drawn is not yet: each view says so
+    browser.wait("document.querySelectorAll('.waits').length === 4")
     settled(browser)
+    browser.wait("!document.querySelector('.waits')")
     assert browser.value(f"{slider}.value") == "3"  # six steps of half a degree
     assert browser.value("document.querySelector('[data-act=undo]').title").startswith("Undo: move")
     act(browser, "back")
@@ -425,3 +428,14 @@ def test_a_case_opens_with_its_plate_before_anything_is_planned():
         assert len(holes(browser, "open")) > 20
         assert holes(browser, "planned") == []
         assert browser.said == []
+        # killed in the middle of a move: nothing is said of it, and the page goes on
+        browser.value(
+            "(() => { const s = document.querySelector('[data-move=right_mm]'); s.value = 4;"
+            "s.dispatchEvent(new Event('input')); })()"
+        )
+        os.killpg(browser.process.pid, signal.SIGKILL)
+        with chromium() as again:
+            again.go(page.address)
+            again.wait("document.querySelector('[data-move=right_mm]').value === '4'")
+        code, _, error = page.end()
+        assert (code, error.strip()) == (0, "")

@@ -7,6 +7,7 @@ one trigger, ``act``; only cursor and switches are written by the browser itself
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -67,6 +68,7 @@ class PlanningPage:
         self._revision = 0
         self._notices = 0
         self._busy = ""  # a long action under way, in words
+        self._at_work = 0  # actions that are being done
         self._drafted: Situation | None = None  # whose dose and numbers are shown
         self._server = self._made_server()
 
@@ -77,8 +79,9 @@ class PlanningPage:
         self._dirty.set()
         self._stale = asyncio.Event()  # dose and numbers are not those of the loading
         self._loop = loop
+        loop.set_exception_handler(_without_lost_browsers)
+        logging.getLogger("wslink.protocol").addFilter(_no_lost_browser)
         self.session.listen(self._changed)
-        loop.run_in_executor(self._pool, self.session.warm_up)
         server = asyncio.ensure_future(self._serving())
         keepers = [asyncio.ensure_future(f()) for f in (self._keep_shown, self._keep_numbers)]
         try:
@@ -170,6 +173,7 @@ class PlanningPage:
                 return self._tell(f"wait: {self._busy} is under way", wrong=True)
             self._busy = name
             self._dirty.set()
+        self._at_work += 1
         try:
             text = await self._loop.run_in_executor(
                 self._pool, lambda: action(self.session, arguments or {}, self._step)
@@ -181,6 +185,7 @@ class PlanningPage:
         except (KeyError, TypeError, ValueError) as error:
             return self._tell(f"{name} was asked for in a way it cannot be done: {error}", True)
         finally:
+            self._at_work -= 1
             if name in LONG_ACTIONS:
                 self._busy = ""
             self._dirty.set()
@@ -217,7 +222,10 @@ class PlanningPage:
 
     async def _keep_numbers(self) -> None:
         """Work dose and numbers out whenever a change has come to rest, and show them."""
+        warm: asyncio.Future[None] | None = None
         while True:
+            if warm is None and self._drafted is not None:  # what is seen first comes first
+                warm = self._loop.run_in_executor(self._pool, self.session.warm_up)
             await self._stale.wait()
             await self._rest()
             self._stale.clear()
@@ -245,7 +253,7 @@ class PlanningPage:
         situation, end = self.session.situation, self._loop.time() + REST_S
         while self.session.sliding and self._loop.time() < end:
             await asyncio.sleep(0.03)
-            if self.session.situation is not situation:
+            if self._at_work or self.session.situation is not situation:
                 situation, end = self.session.situation, self._loop.time() + REST_S
 
     async def _show_draft(self, draft: Draft) -> None:
@@ -274,6 +282,17 @@ class PlanningPage:
             "max_needles": steering.max_needles,
             "max_seeds": steering.max_seeds,
         }
+
+
+def _without_lost_browsers(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say nothing of an answer to a browser that is gone: it is no error of the program."""
+    if not isinstance(context.get("exception"), ConnectionError):
+        loop.default_exception_handler(context)
+
+
+def _no_lost_browser(_: logging.LogRecord) -> bool:
+    """Leave the same out of what wslink logs while it handles the error."""
+    return not isinstance(sys.exc_info()[1], ConnectionError)
 
 
 @contextmanager

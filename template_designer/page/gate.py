@@ -66,6 +66,8 @@ class Gate:
                 return web.Response(status=403, text=REFUSED, headers=HEADERS)
             try:
                 response = await handler(request)
+            except ConnectionError:  # the browser went away while it was answered
+                return web.Response(status=499)
             except web.HTTPException as redirect:
                 redirect.headers.update(HEADERS)
                 self._remember(request, redirect)

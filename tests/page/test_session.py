@@ -17,6 +17,7 @@ from template_designer.inputs.earlier_plan import read_earlier_plan
 from template_designer.model import HoleState, ImageVolume
 from template_designer.page import EntryOffset, PlanningSession
 from template_designer.page.entry_moves import KeptFields, moved_entry, skin_mm
+from template_designer.page.session import SupersededError
 from template_designer.page.situation import Mark
 from template_designer.page.slice_pictures import GreyScale, Section, slice_picture
 from template_designer.page.worker import SearchCancelledError, SearchFailedError
@@ -238,6 +239,27 @@ def test_a_move_is_worked_out_as_design_does_it(session):
     np.testing.assert_array_equal(quick.sites.centers_lps_mm, fresh.sites.centers_lps_mm)
     np.testing.assert_array_equal(quick.paths.deepest_tip_mm, fresh.paths.deepest_tip_mm)
     assert session.reach.reachable_pct == session.finished().reach.reachable_pct
+
+
+def test_a_dose_that_nobody_waits_for_any_more_is_given_up(session):
+    session.place_entry(EntryOffset(right_mm=1.0), merge=True)
+    old = session.situation
+    assert session.sliding
+    session.place_entry(EntryOffset(right_mm=1.5), merge=True)
+    with pytest.raises(SupersededError):
+        session.draft(old, while_shown=True)
+    assert session.draft(session.situation, while_shown=True).metrics
+    session.seal()
+    assert not session.sliding
+
+
+def test_the_ends_of_the_sliders_are_worked_out_ahead(session):
+    """After that a move asks for no distance that is not there."""
+    session.warm_up()
+    kept = dict(session._kept._kept)
+    for offset in (EntryOffset(right_mm=14.0, down_mm=-10.0), EntryOffset(tilt_right_deg=-13.0)):
+        session.place_entry(offset)
+    assert session._kept._kept == kept
 
 
 def test_a_plate_shifts_as_the_operator_sees_it(session):

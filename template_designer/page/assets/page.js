@@ -13,6 +13,7 @@ const PAGE = {
     searching() { return this.status.searching !== null; },
     locked() { return this.searching; },
     shift() { return this.offset || this.plate.offset; },
+    stale() { return !!this.numbers && !this.status.fresh; },
     isodosesShown() { return this.look.isodoses; },
     looks() { return this.numbers ? this.numbers.looks : []; },
     sliders() {
@@ -103,7 +104,7 @@ const PAGE = {
   <div class="page">
     <header>
       <h1>{{ fixed.id }}</h1>
-      <p class="sum" v-if="numbers">{{ numbers.needles }} needles, {{ numbers.seeds }} seeds {{ fixed.source }}<span v-if="status.planned"> of {{ numbers.strength_u }} U</span>; {{ fixed.prescription_gy }} Gy<b v-if="status.unsaved" class="unsaved"> not saved</b></p>
+      <p class="sum" v-if="numbers"><span :class="{ old: stale }">{{ numbers.needles }} needles, {{ numbers.seeds }} seeds {{ fixed.source }}<template v-if="status.planned"> of {{ numbers.strength_u }} U</template></span>; {{ fixed.prescription_gy }} Gy<b v-if="status.unsaved" class="unsaved"> not saved</b></p>
       <div class="tasks">
         <button data-act="undo" :disabled="!status.undo || locked" :title="status.undo ? 'Undo: ' + status.undo + ' (Ctrl Z)' : 'Nothing to undo'" @click="act('undo')">↶ Undo</button>
         <button data-act="redo" :disabled="!status.redo || locked" :title="status.redo ? 'Redo: ' + status.redo + ' (Ctrl Y)' : 'Nothing to redo'" @click="act('redo')">↷ Redo</button>
@@ -138,22 +139,22 @@ const PAGE = {
         </section>
       </aside>
       <div class="views">
-        <ct-slice section="axial" :cursor="place" :revision="status.revision" :look="look" :looks="looks" :fixed="fixed" @cursor="moveCursor"></ct-slice>
-        <space-view :revision="status.revision" :plates="plates" :cursor="place" :look="look" :looks="looks"></space-view>
-        <ct-slice section="sagittal" :cursor="place" :revision="status.revision" :look="look" :looks="looks" :fixed="fixed" @cursor="moveCursor"></ct-slice>
-        <ct-slice section="coronal" :cursor="place" :revision="status.revision" :look="look" :looks="looks" :fixed="fixed" @cursor="moveCursor"></ct-slice>
+        <ct-slice section="axial" :cursor="place" :revision="status.revision" :stale="stale" :look="look" :looks="looks" :fixed="fixed" @cursor="moveCursor"></ct-slice>
+        <space-view :revision="status.revision" :stale="stale" :plates="plates" :cursor="place" :look="look" :looks="looks"></space-view>
+        <ct-slice section="sagittal" :cursor="place" :revision="status.revision" :stale="stale" :look="look" :looks="looks" :fixed="fixed" @cursor="moveCursor"></ct-slice>
+        <ct-slice section="coronal" :cursor="place" :revision="status.revision" :stale="stale" :look="look" :looks="looks" :fixed="fixed" @cursor="moveCursor"></ct-slice>
       </div>
       <aside class="right">
         <template v-if="numbers && status.planned && numbers.goals.length">
           <p v-if="!status.fresh" class="stale">working out the dose…</p>
           <goal-table :goals="numbers.goals" :fresh="status.fresh"></goal-table>
-          <dvh-plot :dvh="numbers.dvh" :fixed="fixed"></dvh-plot>
+          <dvh-plot :class="{ old: stale }" :dvh="numbers.dvh" :fixed="fixed"></dvh-plot>
           <target-table :numbers="numbers" :fixed="fixed" :fresh="status.fresh"></target-table>
         </template>
         <p v-else class="none">{{ status.planned ? "Working out the dose…" : "Not planned yet: Plan looks for needles and seeds, or load holes by hand." }}</p>
         <fieldset class="switches"><legend>Shown</legend>
           <div class="row"><label v-for="w in ['tissue', 'bone', 'lung']"><input type="radio" name="window" :checked="look.window === w" @change="set({ window: w })"> {{ w }}</label></div>
-          <label v-for="d in fixed.isodoses" :key="d.key"><input type="checkbox" :data-isodose="d.key" :checked="look.isodoses.includes(d.key)" @change="set({ isodoses: toggle(look.isodoses, d.key) })"><i :style="{ background: d.colour }"></i>{{ d.text }}</label>
+          <label v-for="d in fixed.isodoses" :key="d.key"><input type="checkbox" :data-isodose="d.key" :checked="look.isodoses.includes(d.key)" @change="set({ isodoses: toggle(look.isodoses, d.key) })"><svg class="line" width="16" height="9" aria-hidden="true"><path d="M0 4.5H16" :stroke="d.colour" :class="'dose-' + d.key"/></svg>{{ d.text }}</label>
         </fieldset>
         <structure-table v-if="numbers" :numbers="numbers" :look="look" :fresh="status.fresh" @toggle="set({ hidden: toggle(look.hidden, $event) })"></structure-table>
         <p class="where">Cursor {{ where }} mm (LPS). Planning aid, not a medical device.</p>

@@ -10,7 +10,7 @@ const SECTIONS = {
 const GREYS = { tissue: [40, 400], bone: [400, 1800], lung: [-500, 1500] };
 
 planningParts["ct-slice"] = {
-  props: ["section", "cursor", "revision", "look", "looks", "fixed"],
+  props: ["section", "cursor", "revision", "stale", "look", "looks", "fixed"],
   emits: ["cursor"],
   data() { return { cut: null, lines: {}, wrong: "", zoom: { span: 190, middle: null }, size: [1, 1], drag: 0 }; },
   computed: {
@@ -159,16 +159,17 @@ planningParts["ct-slice"] = {
         <image :href="cut.picture" :x="cut.box[0]" :y="cut.box[1]" :width="cut.box[2]" :height="cut.box[3]" preserveAspectRatio="none"/>
         <g v-for="s in shownLooks" :key="s.name" class="outline" :data-structure="s.name">
           <path :d="lines[s.name]" class="under"/><path :d="lines[s.name]" :stroke="s.colour" :stroke-dasharray="s.dash"><title>{{ s.name }}</title></path></g>
-        <g v-for="d in fixed.isodoses" :key="d.key" class="isodose" :data-isodose="d.key">
+        <g v-for="d in fixed.isodoses" :key="d.key" :class="['isodose', { old: stale }]" :data-isodose="d.key">
           <template v-if="cut.isodoses[d.key] && look.isodoses.includes(d.key)"><path :d="cut.isodoses[d.key]" class="under"/><path :d="cut.isodoses[d.key]" :stroke="d.colour" :class="'dose-' + d.key"/></template></g>
-        <polygon v-for="s in cut.seeds" :points="seed(s)" :class="['seed', { inside: s.inside }]"/>
-        <g v-for="n in cut.needles" :class="['needle', { inside: n.inside }]"><path :d="n.line" class="under"/><path :d="n.line"/></g>
+        <polygon v-for="s in cut.seeds" :points="seed(s)" :class="['seed', { inside: s.inside, old: stale }]"/>
+        <g v-for="n in cut.needles" :class="['needle', { inside: n.inside, old: stale }]"><path :d="n.line" class="under"/><path :d="n.line"/></g>
         <text v-for="n in labels" :key="n.label" class="label" :x="n.x" :y="n.y + 4 * perPixel" :font-size="11 * perPixel" :stroke-width="3 * perPixel">{{ n.label }}</text>
         <g class="cursor"><path :d="'M' + box[0] + ' ' + here[1] + 'h' + box[2] + 'M' + here[0] + ' ' + box[1] + 'v' + box[3]"/></g>
         <text v-for="s in sides" class="letter" :x="s.x" :y="s.y" :font-size="14 * perPixel" :stroke-width="3 * perPixel">{{ s.t }}</text>
         <g class="bar"><path :d="bar.line"/><text :x="bar.x" :y="bar.y" :font-size="11 * perPixel" :stroke-width="3 * perPixel">{{ bar.mm }} mm</text></g>
       </svg>
       <p v-if="wrong" class="wrong">{{ wrong }}</p>
+      <p v-else-if="stale" class="wrong waits">Needles and isodoses of before; the new ones are worked out.</p>
     </div>
   </section>`,
 };

@@ -3,7 +3,7 @@
 window.planningParts = window.planningParts || {};
 
 planningParts["space-view"] = {
-  props: ["revision", "plates", "cursor", "look", "looks"],
+  props: ["revision", "stale", "plates", "cursor", "look", "looks"],
   data() { return { shown: 0, loaded: false, marks: { cursor: null, plates: [] }, views: [], wrong: "" }; },
   watch: {
     revision() { this.keep(); this.shown = this.revision; this.loaded = false; },
@@ -64,7 +64,7 @@ planningParts["space-view"] = {
   <section class="pane space">
     <h2>In space <span class="tools"><button v-for="v in views" :key="v.key" :title="v.title" @click="turn(v.key)">{{ v.text }}</button></span></h2>
     <div class="stage">
-      <iframe v-if="shown" ref="frame" :src="'scene.html?r=' + shown" title="The plan in space: drag to turn, wheel to zoom" @load="ready"></iframe>
+      <iframe v-if="shown" ref="frame" :class="{ old: stale || !loaded }" :src="'scene.html?r=' + shown" title="The plan in space: drag to turn, wheel to zoom" @load="ready"></iframe>
       <p v-else class="wait">The scene is built once dose and needles are known.</p>
       <svg v-if="marks.cursor" class="over" aria-hidden="true">
         <path v-for="d in marks.plates" :d="d" class="stand"/>
@@ -72,6 +72,7 @@ planningParts["space-view"] = {
         <circle class="cross" :cx="marks.cursor[0]" :cy="marks.cursor[1]" r="6"/>
       </svg>
       <p v-if="wrong" class="wrong">{{ wrong }}</p>
+      <p v-else-if="shown && (stale || !loaded)" class="wrong waits">Plate, needles and dose of before; only the dashed outline is where the plate stands now.</p>
     </div>
   </section>`,
 };
