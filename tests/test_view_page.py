@@ -436,6 +436,7 @@ def test_a_case_opens_with_its_plate_before_anything_is_planned():
         os.killpg(browser.process.pid, signal.SIGKILL)
         with chromium() as again:
             again.go(page.address)
-            again.wait("document.querySelector('[data-move=right_mm]').value === '4'")
+            slider = "document.querySelector('[data-move=right_mm]')"
+            again.wait(f"!!{slider} && {slider}.value === '4'")
         code, _, error = page.end()
         assert (code, error.strip()) == (0, "")

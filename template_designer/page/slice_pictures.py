@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from exports.isodoses import COLOURS, LEVELS_PCT
+from exports.isodoses import LEVELS_PCT
 from exports.slice_layers import (
     AIR_HU,
     Outlines,
@@ -28,6 +28,7 @@ from exports.slice_layers import (
     needle_parts,
     seed_marks,
 )
+from exports.slice_looks import ISODOSES
 from exports.slice_planes import Plane
 from template_designer.errors import CaseError
 from template_designer.model import ImageVolume
@@ -210,14 +211,14 @@ def outlines_of(
 
 
 def isodose_levels(prescription_gy: float) -> list[dict[str, Any]]:
-    """Levels, colours and texts of the isodoses that are drawn."""
+    """Levels, colours and texts of the isodoses that are drawn: as on the sheets of slices."""
     return [
         {
-            "key": f"{pct}",
-            "colour": COLOURS[pct],
-            "text": f"{pct} %: {0.01 * pct * prescription_gy:g} Gy",
+            "key": f"{pct:g}",
+            "colour": colour,
+            "text": f"{pct:g} %: {0.01 * pct * prescription_gy:g} Gy",
         }
-        for pct in LEVELS_PCT
+        for pct, colour, _, _ in ISODOSES
     ]
 
 
